@@ -1,0 +1,1 @@
+"""Software-defined assets for clinical text: one package per subject, the work free of Dagster."""

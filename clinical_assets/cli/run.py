@@ -1,0 +1,95 @@
+"""Materializing everything that is due, in this process: what `make run` and `clinical-assets run` do.
+
+The same jobs, assets and checks as in the UI; one process, because starting one per step would cost more than the work.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from clinical_assets.cli.ui import dagster_home
+from clinical_assets.notes.landing import LandingScan, digest_candidates, due_batches, scan
+from clinical_assets.settings import Settings
+from clinical_assets.storage.lake import Lake
+
+__all__ = ["due_now", "materialize_everything"]
+
+_SQL = (
+    "from ops.batches",
+    "select * from labels.concept_counts order by labeller, field",
+    "select reason, count(*) as n from ops.rejects group by reason order by n desc",
+)
+
+
+def due_now(settings: Settings, lake: Lake) -> tuple[list[str], LandingScan]:
+    """Return the landed batches whose content the lake does not hold, and the look at the folder.
+
+    A person who runs this says that what landed is complete: loose files count as settled.
+    """
+    folder = settings.landing / "notes"
+    due: list[str] = []
+    resume_after = ""
+    while True:
+        seen = digest_candidates(scan(folder, now=time.time(), settle_seconds=0, known={}, resume_after=resume_after), folder)
+        held = {
+            c.batch: lake.metadata("notes/intakes", c.batch).get("source_file_sha256", "")
+            for c in seen.candidates
+            if lake.has("notes/intakes", c.batch)
+        }
+        due += [batch.batch for batch in due_batches(seen, held, len(seen.candidates))]
+        resume_after = seen.resume_after
+        if not resume_after:
+            return due, seen
+
+
+def materialize_everything(*, say: Callable[[str], None]) -> None:
+    """Ingest due batches, label them, rebuild the warehouse, and say what was made, where, and what to try.
+
+    Raises
+    ------
+    RuntimeError
+        If a run failed; the batches that succeeded are kept, and running again takes up the rest.
+    """
+    dagster_home()  # before the slow imports: the commonest mistake answers at once
+    import dagster as dg
+
+    from definitions import build_defs
+    from resources.lake import LakeResource
+    from resources.partitions import NOTE_BATCHES_NAME
+
+    started, settings, defs = time.monotonic(), Settings(), build_defs()
+    lake_resource = defs.resources["lake"] if defs.resources else None
+    assert isinstance(lake_resource, LakeResource)
+    lake = lake_resource.open()
+    due, seen = due_now(settings, lake)
+    for problem in seen.problems:
+        say(f"landing/notes: {problem.name}: {problem.reason}. {problem.mend}")
+    per_batch = ("labels/regex", "labels/regex_seed")
+    unlabelled = [b for b in lake.batches("notes/intakes") if b not in due and not all(lake.has(t, b) for t in per_batch)]
+    failed: list[str] = []
+    with dg.DagsterInstance.get() as instance:
+        _execute(defs, instance, "observe_landing", None)
+        for position, (batch, job) in enumerate(
+            [(b, "materialize_note_batch") for b in due] + [(b, "label_note_batch") for b in unlabelled], start=1
+        ):
+            instance.add_dynamic_partitions(NOTE_BATCHES_NAME, [batch])
+            ok, seconds = _execute(defs, instance, job, batch)
+            say(f"[{position}/{len(due) + len(unlabelled)}] {batch}: {'done' if ok else 'FAILED'} in {seconds:.1f} s")
+            failed += [] if ok else [batch]
+        ok, seconds = _execute(defs, instance, "build_warehouse_job", None)
+        say(f"warehouse: {'published' if ok else 'FAILED, the old one stands'} in {seconds:.1f} s")
+    if failed or not ok:
+        what = ", ".join(failed) or "the warehouse"
+        raise RuntimeError(f"not everything succeeded ({what}). Read the run in the UI (make ui), mend it, and run this again.")
+    say(f"{len(due)} batches ingested, {len(unlabelled)} labelled anew, {time.monotonic() - started:.1f} s in all")
+    say(f"warehouse  {settings.warehouse}\nlake       {settings.lake}\nlanding    {settings.landing}\nTry:")
+    for sql in _SQL:
+        say(f'  clinical-assets query "{sql}"')
+
+
+def _execute(defs: Any, instance: Any, job: str, partition: str | None) -> tuple[bool, float]:
+    started = time.monotonic()
+    result = defs.resolve_job_def(job).execute_in_process(instance=instance, partition_key=partition, raise_on_error=False)
+    return result.success, time.monotonic() - started

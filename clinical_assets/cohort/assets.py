@@ -1,0 +1,96 @@
+"""Dagster assets of the cohort: the landed OMOP tables (observed) and every table of dbt_cohort (built)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject, dbt_assets
+
+from dagster_dbt.errors import DagsterDbtCliRuntimeError
+
+from clinical_assets.cohort.build import dbt_build_arguments, warehouse_build
+from clinical_assets.cohort.omop_landing import cdm_tables, snapshot_digest, snapshot_files
+from resources.deployment import DeploymentResource
+from resources.lake import LakeResource
+from resources.warehouse import WAREHOUSE_POOL, WarehouseResource
+
+__all__ = ["ClinicalDbtTranslator", "build_cohort_assets"]
+
+
+class ClinicalDbtTranslator(DagsterDbtTranslator):
+    """Names a dbt model as analysts do: asset key = schema and table of the warehouse."""
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
+        """Return the spec of a model or source, with the warehouse table as its key."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        node = manifest["nodes"].get(unique_id)
+        if node is None or node["resource_type"] != "model":
+            return spec
+        table = f"{node['schema']}.{node['alias']}"
+        return spec.replace_attributes(key=dg.AssetKey([node["schema"], node["alias"]]), kinds={"dbt", "duckdb"}).merge_attributes(
+            metadata={"dagster/table_name": table}
+        )
+
+
+def build_cohort_assets(manifest_path: Path) -> list[dg.AssetsDefinition]:
+    """Return the observed OMOP sources and the dbt assets of the project whose manifest is given."""
+    manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+    tables = cdm_tables(manifest)
+
+    @dg.multi_observable_source_asset(
+        name="observe_omop_snapshot",
+        can_subset=True,
+        specs=[
+            dg.AssetSpec(
+                ["landing", table.name],
+                group_name="landing",
+                owners=["team:clinical-data"],
+                kinds={"file"},
+                description=f"OMOP CDM {table.name} as it landed; one snapshot, {'required' if table.required else 'optional'}. "
+                f"Its data version is the digest of the files. Read by cohort staging.",
+            )
+            for table in tables
+        ],
+    )
+    def omop_snapshot(context: dg.AssetExecutionContext, deployment: DeploymentResource) -> Iterator[dg.ObserveResult]:
+        folder = deployment.settings().landing / "omop"
+        for key in sorted(context.selected_asset_keys):
+            files = snapshot_files(folder, key.path[-1])
+            yield dg.ObserveResult(
+                asset_key=key,
+                data_version=dg.DataVersion(snapshot_digest(files) if files else "absent"),
+                metadata={"n_files": len(files), "n_bytes": sum(path.stat().st_size for path in files)},
+            )
+
+    @dbt_assets(
+        manifest=manifest,
+        dagster_dbt_translator=ClinicalDbtTranslator(DagsterDbtTranslatorSettings(enable_asset_checks=True)),
+        name="build_warehouse",
+        pool=WAREHOUSE_POOL,
+    )
+    def warehouse_tables(
+        context: dg.AssetExecutionContext,
+        dbt: DbtCliResource,
+        lake: LakeResource,
+        warehouse: WarehouseResource,
+        deployment: DeploymentResource,
+    ) -> Iterator[Any]:
+        omop = deployment.settings().landing / "omop"
+        events: list[Any] = []
+        try:
+            with warehouse_build(warehouse.open(), lake.open(), omop, tables, run_id=context.run_id) as (work, landed):
+                context.log.info(f"OMOP tables that did not land: {sorted(t for t, there in landed.items() if not there)}")
+                command = dbt.cli(dbt_build_arguments(), context=context, target_path=work / "target")
+                for event in command.stream().fetch_row_counts().fetch_column_metadata():
+                    events.append(event)  # noqa: PERF402 - extend would lose what came before a failure
+        except DagsterDbtCliRuntimeError as error:
+            yield from (event for event in events if isinstance(event, dg.AssetCheckResult))
+            raise dg.Failure(f"dbt build failed; the published warehouse stands as it was.\n{error}", allow_retries=False) from None
+        # Only now, when the new file is published: a materialization must not claim a table that nobody can read.
+        yield from events
+
+    return [omop_snapshot, warehouse_tables]

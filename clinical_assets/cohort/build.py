@@ -1,0 +1,73 @@
+"""One dbt build of the warehouse: what must stand around the dbt command, free of Dagster.
+
+A private copy gets views on the landed OMOP tables and on the lake; dbt turns them into tables; the views go; the copy is
+published. Everything that dbt needs to know travels in environment variables for the length of the build.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+
+from clinical_assets.cohort.lake_views import create_lake_views
+from clinical_assets.cohort.omop_landing import CdmTable, create_landing_views
+from clinical_assets.storage.contracts import LAKE_TABLES
+from clinical_assets.storage.lake import Lake
+from clinical_assets.storage.warehouse import Warehouse, execute_apart
+
+__all__ = ["dbt_build_arguments", "warehouse_build"]
+
+
+def dbt_build_arguments() -> list[str]:
+    """Return the arguments of the dbt command. Never ``--quiet``: it would silence the events that carry metadata."""
+    return ["build", "--no-use-colors", "--log-level-file", "none"]
+
+
+@contextlib.contextmanager
+def warehouse_build(
+    warehouse: Warehouse, lake: Lake, omop_landing: Path, tables: Sequence[CdmTable], *, run_id: str
+) -> Iterator[tuple[Path, Mapping[str, bool]]]:
+    """Yield the folder of a private copy for dbt to build in, and which OMOP tables landed; publish it at the end.
+
+    Raises
+    ------
+    OmopLandingError
+        Before dbt starts, if the landed snapshot lacks a required table or column.
+    """
+    with warehouse.rewrite(run_id) as private:
+        with duckdb.connect(str(private)) as connection:
+            landed = create_landing_views(connection, omop_landing, tables)
+            create_lake_views(connection, lake, LAKE_TABLES)
+        environment = {
+            "CLINICAL_DBT_DATABASE": str(private),
+            "CLINICAL_DBT_TEMP": str(private.parent / "temp"),
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "DBT_LOG_PATH": str(private.parent),
+        }
+        # dagster-dbt's metadata fetchers change the working directory from threads and may leave it changed.
+        folder = os.getcwd()
+        with _environment(environment):
+            try:
+                yield private.parent, landed
+            finally:
+                os.chdir(folder)
+        # They hold paths of this machine and would follow files that change.
+        execute_apart(private, ["drop schema landing cascade", "drop schema lake cascade", "checkpoint"])
+
+
+@contextlib.contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,39 @@
+"""DuckDB views on the lake for dbt: every batch of a table, without text of notes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import duckdb
+import pyarrow as pa
+
+from clinical_assets.storage.lake import Lake
+
+__all__ = ["create_lake_views"]
+
+_TEXT = frozenset({"text", "raw_text", "offset_map"})
+
+
+def create_lake_views(connection: duckdb.DuckDBPyConnection, lake: Lake, tables: Mapping[str, pa.Schema]) -> None:
+    """Create schema ``lake`` with one view per lake table, named as dbt's sources name it.
+
+    ``notes/<table>`` is ``lake.<table>``; any other ``<schema>/<table>`` is ``lake.<schema>_<table>``. Files are listed
+    by name, so a batch that lands during the build cannot appear in one table and not in another.
+    """
+    connection.execute("create schema if not exists lake")
+    for table, schema in tables.items():
+        subject, name = table.split("/")
+        view = name if subject == "notes" else f"{subject}_{name}"
+        kept = [column for column in schema.names if column not in _TEXT]
+        if not lake.is_local:
+            # DuckDB reads object stores only through an extension that must be downloaded; pyarrow needs none.
+            connection.register("landed", lake.read_all(table, kept))
+            connection.execute(f"create or replace table lake.{view} as select * from landed")
+            connection.unregister("landed")
+            continue
+        columns = ", ".join(f'"{column}"' for column in kept)
+        files = "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in lake.files(table)) + "]"
+        connection.execute(
+            f"create or replace view lake.{view} as select {columns} "
+            f"from read_parquet({files}, union_by_name = true, hive_partitioning = false)"
+        )

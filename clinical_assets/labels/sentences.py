@@ -1,0 +1,92 @@
+"""Sentence bounds around one span of a clinical note, without splitting the whole note.
+
+Clinical text ends a sentence with a full stop, a blank line, a bullet, a heading or just a line; it wraps lines in mid-
+sentence and is full of stops that end nothing ("Dr. ", "q.d. ", "2.5 mg"). The rules look only at what surrounds a
+possible boundary. No cue or concept is known here.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["MAX_SENTENCE", "sentence_bounds"]
+
+MAX_SENTENCE = 600  # characters looked at on either side; longer "sentences" are lists or tables
+
+_CANDIDATE = re.compile(r"[.!?]+[)\"'\u201d]*(?=\s|$)|[.!?](?=[A-Z][a-z])|\n[ \t]*\n|\n|\u2022|[ \t]{4,}(?=[A-Z0-9])")
+_BULLET = re.compile(r"[ \t]*(?:[-*+\u2022\u00b7\u25cf#>]+[ \t]|\(?\d{1,2}[.)](?!\d)|[a-zA-Z][.)][ \t]|\[[ xX]?\])")
+_HEADING = re.compile(r"[ \t]*[A-Z][A-Za-z/&() ]{1,40}:")
+_ABBREVIATIONS = frozenset(
+    """dr mr mrs ms prof st vs no nos pt pts approx etc e.g i.e eg ie cf fig dept hosp hx dx tx rx sx fx
+    q.d b.i.d t.i.d q.i.d q.h.s p.o p.r.n q.o.d i.v i.m s.c s.q a.m p.m h.s a.c p.c o.d o.s o.u b.i.w
+    qd bid tid qid po prn iv im mg mcg ml kg cm mm hr hrs min wk wks mo mos yr yrs y.o
+    jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri inc vol wt ht temp resp
+    u.s m.d d.o r.n ph.d n.p p.a jr sr et al""".split()
+)
+_OPEN_ENDED = frozenset(
+    """a an the of for in on at to by with without and or nor no not any from into as is was are were be been has have
+    had denies denied than that which who her his their our this these those patient pt s/p h/o r/o hx known likely
+    possible probable prior""".split()
+)
+_LAST_WORD = re.compile(r"([A-Za-z](?:[A-Za-z./]*[A-Za-z])?)$")
+_FULL_LINE = 55
+
+
+def sentence_bounds(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return (sentence_start, sentence_end) around text[start:end]; at most MAX_SENTENCE characters either side."""
+    low = max(0, start - MAX_SENTENCE)
+    left = low
+    for match in _CANDIDATE.finditer(text, low, start):
+        if match.end() <= start and _is_boundary(text, match):
+            left = match.end()
+    high = min(len(text), end + MAX_SENTENCE)
+    for match in _CANDIDATE.finditer(text, end, high):
+        if _is_boundary(text, match):
+            return left, match.start() if text[match.start()] in "\n\u2022 \t" else match.end()
+    return left, high
+
+
+def _is_boundary(text: str, match: re.Match[str]) -> bool:
+    mark = match.group()
+    if mark[0] in ".!?":
+        return _ends_sentence(text, match)
+    if mark == "\n":
+        return _line_ends_sentence(text, match.start())
+    return True
+
+
+def _ends_sentence(text: str, match: re.Match[str]) -> bool:
+    if match.group()[0] != ".":
+        return True
+    at = match.start()
+    word = _LAST_WORD.search(text, max(0, at - 20), at)
+    rest = text[match.end() : match.end() + 40]
+    following = rest.lstrip(" \t")
+    if word is None:
+        # after a figure or a bracket: "1." at the start of a line is a list number, not a sentence
+        line = text[text.rfind("\n", 0, at) + 1 : at].strip()
+        return not line.isdigit()
+    last = word.group(1).lower().rstrip(".")
+    if len(last) == 1 and word.group(1).isupper():
+        # an initial ("John Q. Public") unless a new line follows
+        return following.startswith("\n")
+    if last in _ABBREVIATIONS:
+        # "no." ends a sentence as an answer; a unit or "q.d." may end one: a capital or a new line tells
+        if last in {"dr", "mr", "mrs", "ms", "prof", "st", "vs", "e.g", "i.e", "eg", "ie", "fig", "cf"}:
+            return False
+        return following[:1].isupper() or following[:1] == "\n" or not following
+    return not following[:1].islower() or len(last) > 3
+
+
+def _line_ends_sentence(text: str, at: int) -> bool:
+    following = text[at + 1 : at + 60]
+    if _BULLET.match(following) or _HEADING.match(following):
+        return True
+    first = following.lstrip(" \t")[:1]
+    line = text[text.rfind("\n", 0, at) + 1 : at].rstrip()
+    if first.islower() or line.endswith((",", ";", "/", "-", "(")):
+        return False
+    word = _LAST_WORD.search(line[-30:])
+    if word is not None and word.group(1).lower() in _OPEN_ENDED:
+        return False
+    return len(line) < _FULL_LINE or line.endswith((".", "!", "?", ":"))

@@ -1,0 +1,1 @@
+"""Notes: from landed files to stored notes, sections and quarantined rows."""

@@ -1,0 +1,159 @@
+"""The column contracts of the lake's long-form tables, as Arrow schemas.
+
+A table is written with exactly these columns in exactly this order, or not at all. Column comments are the single
+source of the descriptions that Dagster, dbt and the data dictionary show. Add a column at the end, never rename one.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+__all__ = [
+    "ASSERTIONS",
+    "INTAKES",
+    "LABELS",
+    "LABEL_IDENTITY",
+    "LABEL_STATUSES",
+    "LAKE_TABLES",
+    "NOTES",
+    "NOTE_STATUSES",
+    "REJECTS",
+    "SECTIONS",
+    "VOLATILE",
+    "describe",
+]
+
+# Columns that tell when and by which run a row was made, not what it says: they never enter a data version.
+VOLATILE = frozenset({"ingested_at", "labelled_at", "run_id", "seconds", "source_file_sha256"})
+
+NOTE_STATUSES = ("usable", "blank", "stub", "scanned_pointer", "not_english")
+LABEL_STATUSES = ("labelled", "no_text", "parse_error", "truncated", "too_long", "unsupported")
+ASSERTIONS = ("affirmed", "negated", "possible", "historical", "hypothetical", "family")
+
+
+def _column(name: str, type_: pa.DataType, comment: str, *, nullable: bool = True) -> pa.Field:
+    return pa.field(name, type_, nullable=nullable, metadata={"comment": comment})
+
+
+_TIMESTAMP = pa.timestamp("us", tz="UTC")
+_SPAN = pa.struct([pa.field("stored", pa.int32()), pa.field("raw", pa.int32())])
+
+NOTES = pa.schema(
+    [
+        _column("note_id", pa.int64(), "OMOP note.note_id; unique among current notes", nullable=False),
+        _column("person_id", pa.int64(), "OMOP person.person_id", nullable=False),
+        _column("note_date", pa.date32(), "Date of service of the note", nullable=False),
+        _column("note_type", pa.string(), "Kind of note as the source names it, e.g. Progress Notes"),
+        _column("note_class", pa.string(), "Source's class of the note, e.g. an OMOP note_class_concept_id"),
+        _column("site", pa.string(), "Care site that wrote the note"),
+        _column("visit_occurrence_id", pa.int64(), "OMOP visit the note belongs to, when known"),
+        _column("text", pa.large_string(), "Normalised note text (PHI); all offsets refer to it", nullable=False),
+        _column("text_sha256", pa.string(), "SHA-256 of text, UTF-8, hex", nullable=False),
+        _column("n_chars", pa.int32(), "Length of text in Unicode characters", nullable=False),
+        _column("status", pa.string(), "usable | blank | stub | scanned_pointer | not_english", nullable=False),
+        _column("batch", pa.string(), "Note batch: the landed file or folder", nullable=False),
+        _column("source_file_sha256", pa.string(), "Digest of the landed file or folder", nullable=False),
+        _column("ingested_at", _TIMESTAMP, "When the row was ingested, UTC", nullable=False),
+        _column("conversions", pa.list_(pa.string()), "Conversions that made text from the landed text, in order"),
+        _column("raw_text", pa.large_string(), "Landed text (PHI) where it differs from text, else null"),
+        _column("offset_map", pa.list_(_SPAN), "Where text and raw_text run in step: stored offset -> raw offset"),
+    ]
+)
+
+SECTIONS = pa.schema(
+    [
+        _column("note_id", pa.int64(), "OMOP note.note_id", nullable=False),
+        _column("text_sha256", pa.string(), "The text that the offsets refer to", nullable=False),
+        _column("section_index", pa.int32(), "0-based order within the note", nullable=False),
+        _column("section", pa.string(), "Canonical section name, e.g. family_history", nullable=False),
+        _column("heading_start", pa.int32(), "Offset of the heading in text", nullable=False),
+        _column("body_start", pa.int32(), "Offset of the first character after the heading", nullable=False),
+        _column("body_end", pa.int32(), "Offset past the last character of the section", nullable=False),
+        _column("batch", pa.string(), "Note batch", nullable=False),
+    ]
+)
+
+REJECTS = pa.schema(
+    [
+        _column("batch", pa.string(), "Note batch", nullable=False),
+        _column("row_number", pa.int64(), "1-based row of the landed file (of the folder's files in name order)"),
+        _column("reason", pa.string(), "Machine-readable reason, e.g. orphan_person", nullable=False),
+        _column("detail", pa.string(), "What was expected and found; never text of the note"),
+        _column("source_file_sha256", pa.string(), "Digest of the landed file or folder", nullable=False),
+        _column("source_file", pa.string(), "File name within the batch (no folder)", nullable=False),
+        _column("note_id", pa.int64(), "note_id where it could be read"),
+    ]
+)
+
+INTAKES = pa.schema(
+    [
+        _column("batch", pa.string(), "Note batch", nullable=False),
+        _column("source_file", pa.string(), "Name of the landed file or folder", nullable=False),
+        _column("source_file_sha256", pa.string(), "Digest of the landed file or folder", nullable=False),
+        _column("n_landed", pa.int64(), "Rows in the landed file", nullable=False),
+        _column("n_stored", pa.int64(), "Rows stored as notes; n_landed = n_stored + n_rejected", nullable=False),
+        _column("n_rejected", pa.int64(), "Rows quarantined in notes/rejects", nullable=False),
+        _column("n_usable", pa.int64(), "Stored notes with status usable", nullable=False),
+        _column("n_duplicate_texts", pa.int64(), "Stored notes whose text occurs more than once in the batch"),
+        _column("ingested_at", _TIMESTAMP, "When the batch was ingested, UTC", nullable=False),
+        _column("run_id", pa.string(), "Dagster run that ingested it", nullable=False),
+    ]
+)
+
+# What makes two labels the same label: the same text read by the same labeller asked the same question.
+LABEL_IDENTITY = (
+    "note_id",
+    "note_sha256",
+    "labeller",
+    "model_revision",
+    "adapter_sha",
+    "prompt_sha",
+    "schema_version",
+    "decoding",
+)
+
+LABELS = pa.schema(
+    [
+        _column("note_id", pa.int64(), "OMOP note.note_id", nullable=False),
+        _column("note_sha256", pa.string(), "SHA-256 of the text that was labelled", nullable=False),
+        _column("labeller", pa.string(), "Who labelled: regex, regex_seed or a model's name", nullable=False),
+        _column("model_revision", pa.string(), "Revision of the model, or version of the rule engine", nullable=False),
+        _column("adapter_sha", pa.string(), "Digest of the LoRA adapter; empty for none", nullable=False),
+        _column("prompt_sha", pa.string(), "Digest of the prompt, or of the concepts for rules", nullable=False),
+        _column("schema_version", pa.string(), "Version of the study's answer schema", nullable=False),
+        _column("decoding", pa.string(), "How the answer was read: rules, schema_scoring, ...", nullable=False),
+        _column("person_id", pa.int64(), "OMOP person.person_id", nullable=False),
+        _column("batch", pa.string(), "Note batch", nullable=False),
+        _column("field", pa.string(), "Field of the study, e.g. cml_diagnosed", nullable=False),
+        _column("value", pa.bool_(), "true | false; null when status says why there is none"),
+        _column("probability", pa.float32(), "P(true) of the labeller; null for rules"),
+        _column("status", pa.string(), " | ".join(LABEL_STATUSES), nullable=False),
+        _column("mentioned", pa.bool_(), "The field's terms occur in the note, whatever is said of them"),
+        _column("asserted", pa.bool_(), "At least one mention is affirmed (now or in the past) of the patient"),
+        _column("assertion", pa.string(), " | ".join(ASSERTIONS) + "; of the evidence; null if not mentioned"),
+        _column("evidence_start", pa.int32(), "Offset of the evidence in the note's text"),
+        _column("evidence_end", pa.int32(), "Offset past the evidence"),
+        _column("reason", pa.string(), "Rule that decided, e.g. pre_negation:denies or section:family_history"),
+        _column("n_input_tokens", pa.int32(), "Tokens read; null for rules"),
+        _column("n_output_tokens", pa.int32(), "Tokens written; null for rules"),
+        _column("seconds", pa.float32(), "Seconds spent on the note; null where not measured per note"),
+        _column("labelled_at", _TIMESTAMP, "When the label was made, UTC", nullable=False),
+        _column("run_id", pa.string(), "Dagster run that made it", nullable=False),
+    ]
+)
+
+
+# Every table of the lake, declared from the start so that no scan finds nothing. Labels share one contract.
+LAKE_TABLES: dict[str, pa.Schema] = {
+    "notes/notes": NOTES,
+    "notes/sections": SECTIONS,
+    "notes/rejects": REJECTS,
+    "notes/intakes": INTAKES,
+    "labels/regex": LABELS,
+    "labels/regex_seed": LABELS,
+}
+
+
+def describe(schema: pa.Schema) -> dict[str, str]:
+    """Return column name -> comment of a contract."""
+    return {field.name: (field.metadata or {}).get(b"comment", b"").decode() for field in schema}

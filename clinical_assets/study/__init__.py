@@ -1,0 +1,1 @@
+"""The study as data: concepts, wording, column mapping and limits, validated before any work."""

@@ -1,0 +1,73 @@
+"""The dbt project as Dagster sees it: where it is, its manifest, and the executable beside this Python."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from dagster_dbt import DbtCliResource
+
+__all__ = ["DBT_PROJECT_DIR", "dbt_resource", "ensure_manifest"]
+
+DBT_PROJECT_DIR = Path(__file__).resolve().parent.parent / "dbt_cohort"
+_SOURCES = ("dbt_project.yml", "profiles.yml", "models/**/*", "macros/**/*", "tests/**/*", "seeds/**/*")
+
+
+def _put_dbt_on_path() -> None:
+    """Let dagster-dbt find the dbt of this environment when the venv is not activated (it only looks at PATH)."""
+    beside_python = str(Path(sys.executable).parent)
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    if beside_python not in folders:
+        os.environ["PATH"] = os.pathsep.join([beside_python, *folders])
+
+
+def dbt_resource() -> DbtCliResource:
+    """Return the dbt CLI on the project, with its own profiles and no telemetry."""
+    _put_dbt_on_path()
+    return DbtCliResource(project_dir=str(DBT_PROJECT_DIR), profiles_dir=str(DBT_PROJECT_DIR))
+
+
+def ensure_manifest() -> Path:
+    """Return the path of a manifest that fits the project's files, parsing the project only when they changed.
+
+    Parsing takes about 6 s, loading must not: the digest of the sources is kept beside the manifest. A lock lets the
+    many processes of a Dagster deployment start at once.
+    """
+    target = DBT_PROJECT_DIR / "target"
+    manifest, stamp = target / "manifest.json", target / "manifest.sources.sha256"
+    digest = _sources_digest()
+    if manifest.exists() and stamp.exists() and stamp.read_text(encoding="ascii") == digest:
+        return manifest
+    target.mkdir(exist_ok=True)
+    with open(target / "manifest.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (manifest.exists() and stamp.exists() and stamp.read_text(encoding="ascii") == digest):
+            _parse(manifest)
+            stamp.write_text(digest, encoding="ascii")
+    return manifest
+
+
+def _parse(manifest: Path) -> None:
+    _put_dbt_on_path()
+    with tempfile.TemporaryDirectory(dir=manifest.parent) as scratch:
+        command = ["dbt", "--no-send-anonymous-usage-stats", "parse", "--no-partial-parse", "--target-path", scratch]
+        command += ["--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR), "--log-path", scratch]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"dbt could not parse {DBT_PROJECT_DIR}:\n{done.stdout[-4000:]}{done.stderr[-1000:]}")
+        shutil.move(Path(scratch) / "manifest.json", manifest)
+
+
+def _sources_digest() -> str:
+    digest = hashlib.sha256()
+    for pattern in _SOURCES:
+        for path in sorted(DBT_PROJECT_DIR.glob(pattern)):
+            if path.is_file():
+                digest.update(str(path.relative_to(DBT_PROJECT_DIR)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()

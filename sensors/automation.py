@@ -1,0 +1,86 @@
+"""Declarative automation: when assets refresh by themselves, and the two sensors that ask."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from resources.partitions import NOTE_BATCHES
+
+__all__ = ["build_automation_sensors", "refresh_aggregate", "refresh_on_change", "with_automation"]
+
+# Set on an asset to choose otherwise than by its partitions: "manual" has no condition, "follow_code" also reruns
+# when its code version changes (cheap assets only: a prompt edit must not requeue every batch of a language model).
+AUTOMATION_TAG = "clinical/automation"
+GPU_KIND = "gpu"
+
+
+def refresh_on_change() -> dg.AutomationCondition:
+    """Backfill what is missing, follow content changes, retry a failure once.
+
+    Not bare ``eager()``: that never requests partitions that were missing before its first tick, and never retries.
+    Not bare ``execution_failed()``: that is an endless loop of failing runs.
+    """
+    condition = dg.AutomationCondition
+    upstream_changed = (
+        condition.any_deps_updated()
+        .replace("newly_updated", condition.data_version_changed())
+        .since(condition.newly_requested() | condition.initial_evaluation())  # latched: survives a run in flight
+    )
+    trigger = (condition.missing() & ~condition.execution_failed()) | upstream_changed | condition.execution_failed().newly_true()
+    return (
+        trigger
+        & condition.all_deps_blocking_checks_passed()
+        & ~condition.any_deps_missing()
+        & ~condition.any_deps_in_progress()
+        & ~condition.in_progress()
+    ).with_label("refresh_on_change")
+
+
+def follow_code() -> dg.AutomationCondition:
+    """Like :func:`refresh_on_change`, and rerun every partition when the asset's code version changes."""
+    condition = dg.AutomationCondition
+    code_changed = condition.code_version_changed().since(condition.newly_requested())
+    ready = ~condition.any_deps_missing() & ~condition.any_deps_in_progress() & ~condition.in_progress()
+    return (refresh_on_change() | (code_changed & condition.all_deps_blocking_checks_passed() & ready)).with_label("follow_code")
+
+
+def refresh_aggregate() -> dg.AutomationCondition:
+    """Eager for an unpartitioned asset over note batches: one missing batch does not hold it up."""
+    return dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing()).with_label("refresh_aggregate")
+
+
+def with_automation(spec: dg.AssetSpec) -> dg.AssetSpec:
+    """Give an asset the condition that fits it.
+
+    Sources (no deps) and intake get none: intake is launched by the landing sensor alone, so that each run has one
+    authority that started it.
+    """
+    wish = spec.tags.get(AUTOMATION_TAG)
+    if wish == "manual" or spec.key.path[0] == "landing" or _is_intake(spec):
+        return spec
+    if spec.partitions_def == NOTE_BATCHES:
+        return spec.replace_attributes(automation_condition=follow_code() if wish == "follow_code" else refresh_on_change())
+    return spec.replace_attributes(automation_condition=refresh_aggregate())
+
+
+def _is_intake(spec: dg.AssetSpec) -> bool:
+    return spec.partitions_def == NOTE_BATCHES and spec.key.path[0] == "notes"
+
+
+def build_automation_sensors() -> list[dg.AutomationConditionSensorDefinition]:
+    """Return the sensor for CPU assets (on) and the one for GPU assets (off: GPU time is opt-in). Together they cover all."""
+    gpu = dg.AssetSelection.kind(GPU_KIND)
+    return [
+        dg.AutomationConditionSensorDefinition(
+            "automation_cpu",
+            target=dg.AssetSelection.all() - gpu,
+            default_status=dg.DefaultSensorStatus.RUNNING,
+            minimum_interval_seconds=30,
+        ),
+        dg.AutomationConditionSensorDefinition(
+            "automation_gpu",
+            target=gpu,
+            default_status=dg.DefaultSensorStatus.STOPPED,
+            minimum_interval_seconds=60,
+        ),
+    ]

@@ -1,0 +1,24 @@
+"""Jobs that a person or the command line launches; automation needs none of them."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+__all__ = ["build_jobs"]
+
+
+def build_jobs(
+    *, per_batch: list[dg.AssetKey], intake: list[dg.AssetKey], landing: list[dg.AssetKey], warehouse: list[dg.AssetKey]
+) -> list[dg.UnresolvedAssetJobDefinition]:
+    """Return the jobs over the given assets: everything per batch, labels per batch, the warehouse, the landed snapshots."""
+    labels = [key for key in per_batch if key not in intake]
+    return [
+        _job("materialize_note_batch", per_batch, "Everything that is per note batch: intake and labels, with their checks."),
+        _job("label_note_batch", labels, "Labels of one note batch, with their checks."),
+        _job("build_warehouse_job", warehouse, "Rebuild every table that analysts see, test it, publish it."),
+        _job("observe_landing", landing, "Record the data versions of the landed OMOP snapshots."),
+    ]
+
+
+def _job(name: str, keys: list[dg.AssetKey], description: str) -> dg.UnresolvedAssetJobDefinition:
+    return dg.define_asset_job(name, selection=dg.AssetSelection.assets(*keys), description=description)

@@ -1,0 +1,116 @@
+"""Sensors on the landing folder. They register and launch intake, or observe; what follows is the automation's."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import dagster as dg
+
+from clinical_assets.cohort.snapshots import scan_snapshots
+from clinical_assets.notes.landing import DueBatch, LandingState, digest_candidates, due_batches, scan
+from resources.deployment import DeploymentResource
+from resources.lake import LakeResource
+from resources.landing import LandingResource
+from resources.partitions import NOTE_BATCHES, NOTE_BATCHES_NAME
+
+__all__ = ["build_ingest_job", "build_landing_sensors"]
+
+_DIGEST_BYTES_PER_TICK = 2 << 30  # about 10 s of hashing; a tick must end well within the 60 s gRPC limit
+
+
+def build_ingest_job(intake: list[dg.AssetKey]) -> dg.UnresolvedAssetJobDefinition:
+    """Return the job that ingests one note batch with its checks, and nothing downstream."""
+    return dg.define_asset_job(
+        "ingest_note_batch_job",
+        selection=dg.AssetSelection.assets(*intake),
+        description="Ingest one landed note batch: notes, sections, rejects and their checks. Downstream follows by condition.",
+    )
+
+
+def build_landing_sensors(ingest_job: dg.UnresolvedAssetJobDefinition, omop_tables: list[str]) -> list[dg.SensorDefinition]:
+    """Return the sensors on new notes and on new OMOP snapshots.
+
+    Parameters
+    ----------
+    ingest_job
+        What a new batch launches.
+    omop_tables
+        Names of the OMOP tables that are observed.
+    """
+
+    @dg.sensor(
+        name="land_note_batches",
+        job=ingest_job,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Registers new or corrected note batches in landing/notes and launches their intake, some per tick.",
+    )
+    def land_note_batches(
+        context: dg.SensorEvaluationContext, deployment: DeploymentResource, landing: LandingResource, lake: LakeResource
+    ) -> dg.SensorResult:
+        settings, folder, state = deployment.settings(), landing.notes_folder(), LandingState.from_json(context.cursor)
+        seen = scan(
+            folder,
+            now=time.time(),
+            settle_seconds=settings.settle_seconds,
+            known=state.known,
+            resume_after=state.resume_after,
+        )
+        seen = digest_candidates(seen, folder, max_bytes=_DIGEST_BYTES_PER_TICK)
+        store = lake.open()
+        # Only batches that the cursor does not know as requested are looked up in the lake: it is one small read each.
+        unsure = [c.batch for c in seen.candidates if c.fingerprint.digest and state.requested.get(c.batch) != c.fingerprint.digest]
+        ingested = {
+            batch: store.metadata("notes/intakes", batch).get("source_file_sha256", "")
+            for batch in unsure
+            if store.has("notes/intakes", batch)
+        }
+        due = due_batches(seen, ingested, settings.max_batches_per_tick, requested=state.requested)
+        for problem in seen.problems:
+            context.log.warning(f"landing/notes: {problem.name}: {problem.reason}. {problem.mend}")
+        return dg.SensorResult(
+            run_requests=[_run_request(batch) for batch in due],
+            dynamic_partitions_requests=[NOTE_BATCHES.build_add_request([batch.batch for batch in due])] if due else [],
+            cursor=state.after(seen, due).to_json(),
+            skip_reason=None if due else f"{len(seen.candidates)} batches seen, none is due; {seen.n_problems} problems",
+        )
+
+    @dg.sensor(
+        name="observe_omop_snapshots",
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Observes the OMOP tables in landing/omop: a new snapshot is a new data version, which refreshes the cohort.",
+    )
+    def observe_omop_snapshots(
+        context: dg.SensorEvaluationContext, deployment: DeploymentResource, landing: LandingResource
+    ) -> dg.SensorResult:
+        found = scan_snapshots(
+            landing.omop_folder(),
+            omop_tables,
+            json.loads(context.cursor or "{}"),
+            now=time.time(),
+            settle_seconds=deployment.settings().settle_seconds,
+        )
+        for problem in found.problems:
+            context.log.warning(f"landing/omop: {problem}")
+        return dg.SensorResult(
+            asset_events=[_observation(table, digest) for table, digest in sorted(found.changed.items())],
+            cursor=json.dumps(found.known),
+            skip_reason=None if found.changed else "no OMOP snapshot changed",
+        )
+
+    return [land_note_batches, observe_omop_snapshots]
+
+
+def _observation(table: str, digest: str) -> dg.AssetObservation:
+    return dg.AssetObservation(asset_key=dg.AssetKey(["landing", table]), tags={"dagster/data_version": digest})
+
+
+def _run_request(batch: DueBatch) -> dg.RunRequest:
+    # The digest is part of the key: a corrected file is a new run, the same file never is.
+    return dg.RunRequest(
+        run_key=f"{batch.batch}:{batch.digest}",
+        partition_key=batch.batch,
+        tags={"clinical/source_sha256": batch.digest[:63], "clinical/note_batch": batch.batch[:63]},
+    )
