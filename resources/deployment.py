@@ -1,7 +1,5 @@
 """The deployment: settings and study, read when a run starts and never at import."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from clinical_assets.settings import Settings

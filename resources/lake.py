@@ -1,7 +1,5 @@
 """The lake as a resource: opened per step, every declared table scannable."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from clinical_assets.storage.contracts import LAKE_TABLES

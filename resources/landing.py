@@ -1,7 +1,5 @@
 """The landing folder as a resource: where a batch is, its digest, and the persons that notes may speak of."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import dagster as dg

@@ -1,7 +1,5 @@
 """The warehouse as a resource: rebuilt by one step at a time, read through dagster-duckdb."""
 
-from __future__ import annotations
-
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 

@@ -1,7 +1,5 @@
 """Alerts: a failed run is always logged, and sent to a webhook or by e-mail where the deployment names one."""
 
-from __future__ import annotations
-
 import json
 import smtplib
 import urllib.request

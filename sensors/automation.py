@@ -1,7 +1,5 @@
 """Declarative automation: when assets refresh by themselves, and the two sensors that ask."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from resources.partitions import NOTE_BATCHES

@@ -1,7 +1,5 @@
 """Jobs that a person or the command line launches; automation needs none of them."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 __all__ = ["build_jobs"]

@@ -1,7 +1,5 @@
 """Sensors on the landing folder. They register and launch intake, or observe; what follows is the automation's."""
 
-from __future__ import annotations
-
 import json
 import time
 

@@ -1,7 +1,5 @@
 """The daily look at data quality: partitions that failed and were not mended are no longer news, so something must say so."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import dagster as dg

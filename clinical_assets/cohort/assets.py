@@ -1,7 +1,5 @@
 """Dagster assets of the cohort: the landed OMOP tables (observed) and every table of dbt_cohort (built)."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -17,7 +17,7 @@ from clinical_assets.cohort.lake_views import create_lake_views
 from clinical_assets.cohort.omop_landing import CdmTable, create_landing_views
 from clinical_assets.storage.contracts import LAKE_TABLES
 from clinical_assets.storage.lake import Lake
-from clinical_assets.storage.warehouse import Warehouse, execute_apart
+from clinical_assets.storage.warehouse import Warehouse
 
 __all__ = ["dbt_build_arguments", "warehouse_build"]
 
@@ -38,7 +38,9 @@ def warehouse_build(
     OmopLandingError
         Before dbt starts, if the landed snapshot lacks a required table or column.
     """
-    with warehouse.rewrite(run_id) as private:
+    # The input views hold paths of this machine and would follow files that change: they are not published.
+    finish = ["drop schema landing cascade", "drop schema lake cascade"]
+    with warehouse.rewrite(run_id, finish=finish) as private:
         with duckdb.connect(str(private)) as connection:
             landed = create_landing_views(connection, omop_landing, tables)
             create_lake_views(connection, lake, LAKE_TABLES)
@@ -55,8 +57,6 @@ def warehouse_build(
                 yield private.parent, landed
             finally:
                 os.chdir(folder)
-        # They hold paths of this machine and would follow files that change.
-        execute_apart(private, ["drop schema landing cascade", "drop schema lake cascade", "checkpoint"])
 
 
 @contextlib.contextmanager

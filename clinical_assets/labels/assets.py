@@ -1,7 +1,5 @@
 """Dagster assets of the rule-based labels: the assertion engine and the seed-compatible baseline, per note batch."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Asset checks of the rule-based labels: Great Expectations, known notes, full coverage."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -24,7 +22,7 @@ def build_label_checks(labeller: str) -> list[dg.AssetChecksDefinition]:
     """Return the checks that every labels table of one labeller has."""
     table = f"labels/{labeller}"
 
-    def read(lake: Lake, batch: str) -> pd.DataFrame:
+    def read(lake: Lake, batch: str) -> "pd.DataFrame":
         return lake.read(table, batch, CHECKED_COLUMNS).to_pandas()
 
     suite = build_expectation_checks(

@@ -165,7 +165,7 @@ or another @3
 """,
     ("historical", "before"): """
 (history|hx|h/o)( significant| notable| positive| remarkable| known)?( of| for)?( :)? @16
-(past|prior|previous|remote|known|personal|long|distant) (medical |surgical |oncologic )?(history|hx|h/o)( significant| notable| remarkable)?( of| for| includes?| including)?( :)? @30
+(past|prior|previous|remote|personal|long) (medical |surgical )?(history|hx|h/o)( significant| notable)?( of| for| includes?)?( :)? @30
 (pmh|pmhx|psh|pshx)( of| significant for| notable for| includes?| :)? @30
 (medical|surgical|oncologic|oncology|cancer|hematologic|haematologic) history( of| significant for| includes?| :)? @20
 status post @8
@@ -189,7 +189,7 @@ off( of)? @2
 (resolved|healed) @2
 cured of @3
 survivor of @3
-(day|days|weeks|months|years|year|month)( \\+ ?[0123456789]+)? (post|after|since|from|out from|following) @3
+(day|days|weeks|months|years|year|month) (post|after|since|from|out from|following) @3
 """,
     ("historical", "after"): """
 in (the )?(remote |distant )?(past|childhood|remission) @6
@@ -259,22 +259,19 @@ in (the|his|her) family @8
 (donor|donate|donated|donating|donates)( her| his| bone marrow| stem cells| marrow)? (for|to) (his|her|a|the|their|another) @8
 """,
     ("family", "after"): f"""
-in (his |her |their |the |a |an |pt's |patient's |one |two |multiple )?(maternal |paternal |older |younger |identical |first degree |second degree )?({_BLOOD}|{_SPOUSE}|relatives?|family members?|family|multiple relatives) @5
+in (his |her |their |the |a |an |one |pt's |patient's |maternal |paternal )?({_BLOOD}|{_SPOUSE}|relatives?|family members?|family|multiple relatives) @5
+in (his |her |a )(older |younger |identical |maternal |paternal |first degree )({_BLOOD}|relative) @5
 (\\(|-|:|,|/|\\( his|\\( her) (maternal |paternal |older |younger )?{_BLOOD} @0
 (affecting|involving|diagnosed in|of) (his |her |the )?{_BLOOD} @3
 runs in (the|his|her) family @3
 for (his |her |their )(own )?{_BLOOD} @4
 """,
     ("affirmed", "before"): f"""
-(no|without)( any)?( significant| interval| appreciable| real| major| definite| further| clear| apparent| new| recent| evidence of| signs? of| clear evidence of| evidence of any)? (change|changes|progression|increase|decrease|improvement|worsening|enlargement|growth|loss|delay|interruptions?|difference|adjustments?|alterations?|transformation|acceleration|resistance)( or (change|progression|worsening|increase|decrease|transformation|growth))?( in| of| to| from| with| since| for| on)
 not (change|increase|decrease|alter|improve|worsen|affect)(d|s|ed)?( the| her| his)?
-(no|without)( any| new| major| significant| further| other)? (problems?|issues?|difficulty|difficulties|complications?|adverse effects|adverse events|side effects|adverse reactions?|reactions?|toxicity|toxicities|trouble|missed doses|barriers) (with|from|of|to|on|related to|due to|attributable to|after|secondary to|since|while on|regarding|tolerating|during|following)
 no (doubt|question) (that|about|of|regarding)
 not (only|just|merely|simply)( because of| due to| with| has| have)?
-no reason to (doubt|stop|discontinue|hold|change)
 (do|does|did)( not|n't) (stop|hold|discontinue|skip|miss|interrupt|change)
 not (missed|skipped|stopped|discontinued|interrupted|been without)
-(no|never) (missed|skipped)( doses| dose)?( of)?
 never (missed|stopped|without)
 not (well |adequately |fully |yet |optimally |completely )?(controlled|treated|characterized|characterised|understood|responding|responsive|compliant|adherent|tolerated|tolerating)
 without (regard|respect) to
@@ -283,12 +280,19 @@ known @4
 (well )?established @4
 confirmed @4
 documented @4
-{_BLOOD} (was|is|as|served as|being|acting as|will be)( the| a| her| his| their)? (donor|stem cell donor)
+{_BLOOD} (was|is|as|served as|acting as|will be)( the| a| her| his)? donor
 {_BLOOD} donor
 (matched|identical|hla matched|hla identical|haploidentical|haplo|related|mismatched|full)( related)? {_BLOOD}
 (per|from|with|by|via|to) (his |her |the |patient's |pt's )?{_BLOOD}
 {_BLOOD} (reports|states|says|notes|reported|stated|said|noted|called|calls|drove|accompanies|accompanied|is present|was present|present|at bedside|at the bedside|asks|asked|brought)
-(no|without) residual (symptoms|complications|problems|side effects) (of|from)
+""",
+    ("aspect", "before"): """
+(change|changes|progression|increase|increases|decrease|improvement|worsening|enlargement|growth|loss|delay|interruptions?|difference|adjustments?|alterations?|transformation|acceleration|resistance|recrudescence|exacerbation|flare) (in|of|to|from|with|since|for|on) @5
+(progression|worsening|change) (or|and) (change|progression|worsening|transformation|growth|death) (in|of|from) @5
+(problems?|issues?|difficulty|difficulties|complications?|adverse effects|adverse events|side effects|adverse reactions?|reactions?|toxicity|toxicities|trouble|barriers|concerns) (with|from|of|to|on|related to|due to|attributable to|after|secondary to|since|while on|regarding|tolerating|during|following) @6
+(missed|skipped)( doses| dose)?( of)? @3
+(residual|late) (symptoms|complications|problems|effects) (of|from) @3
+(reason|need) to (doubt|stop|discontinue|hold|change|adjust) @3
 """,
     ("affirmed", "after"): """
 : (yes|positive|present|confirmed|known) @0

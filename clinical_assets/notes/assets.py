@@ -1,7 +1,5 @@
 """Dagster assets of the notes: one step ingests a landed batch into notes, sections, rejects and the intake's record."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime
 

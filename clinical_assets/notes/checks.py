@@ -1,7 +1,5 @@
 """Asset checks of the notes: Great Expectations on every batch, quarantine and volume."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["NOTE_CHECKS"]
 
 
-def _notes_without_text(lake: Lake, batch: str) -> pd.DataFrame:
+def _notes_without_text(lake: Lake, batch: str) -> "pd.DataFrame":
     return lake.read("notes/notes", batch, CHECKED_COLUMNS).to_pandas()
 
 

@@ -139,8 +139,12 @@ def _rtf(raw: str) -> tuple[str, OffsetMap]:
                 skip, fallback = stack.pop()
         elif kind == "symbol" and value == "*":
             skip = True
-        elif skip or kind == "end":
-            pass if stack or kind != "end" else out.copy(start, at)
+        elif skip:
+            continue
+        elif kind == "end":
+            if not stack:  # text after the document
+                out.copy(start, at)
+            continue
         elif pending and kind in ("hex", "symbol"):
             pending -= 1
             continue

@@ -4,8 +4,6 @@ dagster-ge needs Great Expectations < 1, hence our own. ``critical`` becomes sev
 in the same partition; ``warning`` becomes WARN and blocks nothing. Check metadata hold counts only.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -24,7 +22,7 @@ __all__ = ["build_expectation_checks"]
 def build_expectation_checks(
     asset: Sequence[str],
     suite: Sequence[Expectation],
-    read: Callable[[Lake, str], pd.DataFrame],
+    read: "Callable[[Lake, str], pd.DataFrame]",
     *,
     partitions_def: dg.PartitionsDefinition | None,
     name: str,

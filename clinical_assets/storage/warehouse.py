@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from clinical_assets.storage.failpoints import failpoint
@@ -24,13 +24,29 @@ __all__ = ["Warehouse", "execute_apart"]
 def execute_apart(database: Path, statements: list[str]) -> None:
     """Run statements on a DuckDB file in a process of its own, and close it.
 
-    Needed where this process already holds the file read-only (dbt's metadata fetchers keep it open): DuckDB refuses two
-    configurations of one file in one process.
+    A process that once held a DuckDB file read-only (dbt's metadata fetchers do, to its end) cannot open it otherwise.
     """
     code = "import duckdb, sys\nwith duckdb.connect(sys.argv[1]) as c:\n    [c.execute(s) for s in sys.argv[2:]]"
     done = subprocess.run([sys.executable, "-c", code, str(database), *statements], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"{database}: {done.stderr.strip().splitlines()[-1:]}")
+        said = [line for line in done.stderr.splitlines() if "Error: " in line or "Exception: " in line]
+        raise RuntimeError(f"{database}: {said[-1] if said else f'exit code {done.returncode}'}")
+
+
+def _finished(private: Path, statements: Sequence[str]) -> Path:
+    """Return the file to publish: a copy on which `statements` ran, because `private` may still be held read-only here."""
+    if not private.exists():
+        raise FileNotFoundError(f"the build left no file at {private}; the published warehouse stands")
+    log = private.with_name(private.name + ".wal")
+    if not statements and not log.exists():
+        return private
+    finished = private.parent / "finished" / private.name
+    finished.parent.mkdir()
+    shutil.copyfile(private, finished)
+    if log.exists():
+        shutil.copyfile(log, finished.with_name(log.name))
+    execute_apart(finished, [*statements, "checkpoint"])
+    return finished
 
 
 class Warehouse:
@@ -49,15 +65,15 @@ class Warehouse:
         self.work = Path(work).resolve()
 
     @contextlib.contextmanager
-    def rewrite(self, run_id: str, *, fresh: bool = False, wait_seconds: float = 600.0) -> Iterator[Path]:
+    def rewrite(self, run_id: str, *, finish: Sequence[str] = (), wait_seconds: float = 600.0) -> Iterator[Path]:
         """Yield a private copy to build on; publish it if the block ends well, drop it otherwise.
 
         Parameters
         ----------
         run_id
             Names the private folder.
-        fresh
-            Start from nothing instead of a copy of the published file.
+        finish
+            Statements run on the built file just before it is published.
         wait_seconds
             How long to wait for another rebuild to end.
 
@@ -73,20 +89,16 @@ class Warehouse:
             folder.mkdir(parents=True, mode=0o700)
             private = folder / self.path.name
             try:
-                if self.path.exists() and not fresh:
+                if self.path.exists():
                     shutil.copyfile(self.path, private)
                 failpoint("warehouse.after_copy")
                 yield private
                 failpoint("warehouse.after_build")
-                self._publish(private)
+                self._publish(_finished(private, finish))
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _publish(self, private: Path) -> None:
-        if not private.exists():
-            raise FileNotFoundError(f"the build left no file at {private}; the published warehouse stands")
-        if private.with_name(private.name + ".wal").exists():
-            execute_apart(private, ["checkpoint"])
         os.chmod(private, 0o600)
         descriptor = os.open(private, os.O_RDONLY)
         try:

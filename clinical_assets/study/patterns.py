@@ -21,7 +21,7 @@ from typing import Any
 
 __all__ = ["PatternError", "PatternTimeout", "SafePattern", "check_pattern", "compile_pattern", "expand_term"]
 
-MAX_EXPANSIONS = 2_000
+MAX_EXPANSIONS = 3_000
 MAX_PATTERN_CHARS = 500
 MAX_REPEAT = 200
 MAX_OPEN_REPEATS = 2

@@ -20,7 +20,7 @@ __all__ = ["LUPUS", "LupusParameters", "LupusStory", "build_ana_positive", "lupu
 class LupusParameters:
     """Log-odds of lupus after the index = intercept + the weights times the traits; windows in days."""
 
-    intercept: float = -2.35
+    intercept: float = -1.55
     activity_weight: float = 1.15
     flavour_weight: float = 1.25
     genetic_weight: float = 0.45

@@ -56,6 +56,7 @@ def _person(chart: Chart, slot: NoteSlot) -> dict[str, str]:
         "He": "She" if female else "He",
         "he": "she" if female else "he",
         "his": "her" if female else "his",
+        "His": "Her" if female else "His",
         "him": "her" if female else "him",
     }
 

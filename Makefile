@@ -1,0 +1,60 @@
+# Everything a newcomer needs: make run, make test. `make help` lists the rest.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
+export DO_NOT_TRACK := 1
+export DAGSTER_DISABLE_TELEMETRY := yes
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+export GX_ANALYTICS_ENABLED := false
+export HF_HUB_DISABLE_TELEMETRY := 1
+HF_HUB_OFFLINE ?= 1
+export HF_HUB_OFFLINE
+
+.PHONY: help install run test ui lint types validate doctor dictionary lock clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: $(VENV)/.installed  ## Create .venv and install the pinned packages
+
+$(VENV)/.installed: pyproject.toml
+	@command -v $(PYTHON) >/dev/null || [ -x $(VENV)/bin/python ] || command -v python3 >/dev/null || { echo "Python 3.11 is needed: install it, or make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || { command -v $(PYTHON) >/dev/null && $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV); }
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "$(VENV) has another Python than 3.11: rm -rf $(VENV) and make PYTHON=/path/to/python3.11 install"; exit 1; }
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@$(BIN)/python -m pip check
+	@touch $@
+
+run: install  ## Build the demo hospital, materialize everything, say where the results are
+	$(BIN)/clinical-assets demo
+
+test: install  ## Run the tests
+	$(BIN)/python -m pytest
+
+ui: install  ## Dagster UI with sensors on http://127.0.0.1:3000
+	$(BIN)/clinical-assets ui
+
+lint: install  ## ruff: lint and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install  ## mypy
+	$(BIN)/mypy
+
+validate: install  ## Load the code location as the daemon does
+	$(BIN)/dagster definitions validate -w workspace.yaml
+
+doctor: install  ## Find what would stop the platform here
+	$(BIN)/clinical-assets doctor
+
+dictionary: install  ## Write docs/data_dictionary.md from the warehouse
+	$(BIN)/clinical-assets dictionary
+
+lock: install  ## Write requirements.lock (hashes) from pyproject.toml
+	bash deploy/lock.sh
+
+clean:  ## Remove the demo data, Dagster's records and dbt's target; keep .venv
+	rm -rf data dbt_cohort/target dbt_cohort/logs
+	find $(DAGSTER_HOME) -mindepth 1 ! -name dagster.yaml -delete 2>/dev/null || true
