@@ -24,18 +24,21 @@ _OTHER_SCRIPT_SHARE = 0.5
 
 _SUBSTANCE = r"[\p{L}\p{N}]"
 _POINTER = (
-    r"(?i)\b(?:see|refer\s+to|view|please\s+see|located\s+in|available\s+in|filed\s+(?:as|in))\s+"
-    r"(?:the\s+|a\s+|an\s+)?(?:attached\s+|separate(?:ly)?\s+)?(?:scan(?:ned|s)?|attach(?:ed|ment)|media\s+tab|imaged|image\s+of)"
-    r"|(?i)\b(?:scanned\s+(?:image|document|report|copy|note|in(?:to)?|by|media|file)|(?:image|scan)\s+only|"
-    r"document\s+(?:was\s+|has\s+been\s+)?(?:scanned|imaged)|handwritten\s+note\s+scanned)\b"
+    r"(?i:\b(?:see|refer\s+to|view|located\s+in|available\s+in|filed\s+(?:as|in))\s+(?:the\s+|an?\s+)?(?:attached\s+|separate\s+)?"
+    r"(?:scan(?:ned|s)?|attach(?:ed|ment)|media\s+tab|imaged|image\s+of)\b"
+    r"|\b(?:scanned\s+(?:image|document|report|copy|note|in(?:to)?|by|media|file)|(?:image|scan)\s+only|"
+    r"document\s+(?:was\s+|has\s+been\s+)?(?:scanned|imaged)|handwritten\s+note\s+scanned)\b)"
 )
 _STUB = (
-    r"(?i)\b(?:erroneous\s+encounter|(?:entered|opened|created|charted|documented)\s+in\s+error|in\s+error,?\s+(?:please\s+)?"
-    r"disregard|please\s+disregard|disregard\s+(?:this\s+)?(?:note|encounter)|wrong\s+(?:patient|chart)|"
+    r"(?i:\b(?:erroneous\s+encounter|(?:entered|opened|created|charted|documented)\s+in\s+error|please\s+disregard|"
+    r"disregard\s+(?:this\s+)?(?:note|encounter)|wrong\s+(?:patient|chart)|"
     r"(?:note|text|report|transcription|dictation)\s+(?:is\s+|was\s+)?(?:not\s+available|unavailable|deleted|removed|pending)|"
-    r"no\s+(?:note|text|show)\b|did\s+not\s+show|this\s+is\s+a\s+test|test\s+note|note\s+intentionally\s+(?:left\s+)?blank)\b"
-    r"|(?i)^\s*(?:none|n/?a|null|nan|test|error|deleted|pending|see\s+note|same|unknown|not\s+available|tbd)\s*[.!]?\s*$"
+    r"no\s+(?:note|text|show)|did\s+not\s+show|this\s+is\s+a\s+test|test\s+note|note\s+intentionally\s+(?:left\s+)?blank)\b"
+    r"|^\s*(?:none|n/?a|null|nan|test|error|deleted|pending|see\s+note|same|unknown|not\s+available|tbd)\s*[.!]?\s*$)"
 )
+_PLACEHOLDERS = {"stub": (_STUB, re.compile(_STUB)), "scanned_pointer": (_POINTER, re.compile(_POINTER))}
+_SENTENCE = re.compile(r"[.;!?\n]+")
+_MOST_BESIDES = 40  # characters beside the placeholder's sentence that make it a note after all
 # Five hits of these and the note is English enough; they are rare as words of the other languages below.
 _ENGLISH = r"(?:the|and|with|of|this|that|were|been|which|patient|history|denies|should|from|she|his|her|had|has|is|was|for|no)"
 _CLEARLY_ENGLISH = rf"(?is)(?:\b{_ENGLISH}\b.*?){{5}}"
@@ -97,8 +100,11 @@ def status_column(
     if short.size:
         few = text.take(pa.array(short))
         trimmed = pc.utf8_length(pc.utf8_trim_whitespace(few)).to_numpy(zero_copy_only=False)
-        status[short[(trimmed < min_usable_chars) | _matches(few, _STUB)]] = "stub"
-        status[short[_matches(few, _POINTER)]] = "scanned_pointer"
+        status[short[trimmed < min_usable_chars]] = "stub"
+        for name, (pattern, compiled) in _PLACEHOLDERS.items():
+            for index in np.flatnonzero(_matches(few, pattern)).tolist():
+                if _says_little_else(few[index].as_py(), compiled):
+                    status[short[index]] = name
     left = np.flatnonzero(status == "usable")
     if left.size:
         heads = pc.utf8_slice_codeunits(text.take(pa.array(left)), 0, _HEAD_CHARS)
@@ -111,6 +117,11 @@ def status_column(
 
 def _matches(text: pa.Array, pattern: str) -> np.ndarray:
     return np.asarray(pc.match_substring_regex(text, pattern).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _says_little_else(text: str, placeholder: re.Pattern[str]) -> bool:
+    others = (sentence.strip() for sentence in _SENTENCE.split(text) if not placeholder.search(sentence))
+    return sum(len(other) for other in others) <= _MOST_BESIDES
 
 
 def _is_other_language(head: str, enabled: frozenset[str]) -> bool:

@@ -50,6 +50,14 @@ def _finite_term(text: str) -> str:
     return text
 
 
+def _finite_cue(text: str) -> str:
+    term, marked, reach = text.partition(" @")
+    if marked and not reach.isdigit():
+        raise ValueError(f"cue {text!r}: after @ a number of words is expected, e.g. 'not @4'")
+    expand_term(term)
+    return text
+
+
 def _safe_pattern(text: str) -> str:
     check_pattern(text)
     return text
@@ -60,7 +68,8 @@ def _term_from_text(value: Any) -> Any:
 
 
 SectionName = Annotated[str, AfterValidator(_known_section)]
-TermText = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_finite_term)]
+TermText = Annotated[str, Field(min_length=1, max_length=400), AfterValidator(_finite_term)]
+CueText = Annotated[str, Field(min_length=1, max_length=400), AfterValidator(_finite_cue)]
 PatternText = Annotated[str, Field(min_length=1), AfterValidator(_safe_pattern)]
 Columns = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 
@@ -127,10 +136,13 @@ class Term(_Strict):
 
 
 class CueSides(_Strict):
-    """Cue phrases that precede (`before`) or follow (`after`) the mention they speak of."""
+    """Cue phrases that precede (`before`) or follow (`after`) the mention they speak of.
 
-    before: list[TermText] = []
-    after: list[TermText] = []
+    A cue is a term, optionally with its reach: `lost @4` speaks of a mention at most four words away.
+    """
+
+    before: list[CueText] = []
+    after: list[CueText] = []
 
 
 class Cues(_Strict):

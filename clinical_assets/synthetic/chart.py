@@ -13,7 +13,17 @@ from typing import Any
 from clinical_assets.synthetic.concepts import cid
 from clinical_assets.synthetic.dice import Dice
 
-__all__ = ["Chart", "Condition", "Drug", "Measurement", "NoteSlot", "Observation", "Procedure", "Visit", "years_between"]
+__all__ = [
+    "Chart",
+    "Condition",
+    "Drug",
+    "Measurement",
+    "NoteSlot",
+    "Observation",
+    "Procedure",
+    "Visit",
+    "years_between",
+]
 
 
 @dataclass(frozen=True)
@@ -166,12 +176,14 @@ class Chart:
             self.visits.append(Visit(day, min(day + nights, self.last_day), kind, site))
         return self._visit_at[key]
 
-    def condition(self, key: str, day: int, end: int | None = None, kind: str = "outpatient", source: str = "") -> bool:
+    def condition(
+        self, key: str, day: int, *, end: int | None = None, kind: str = "outpatient", source: str = ""
+    ) -> bool:
         """Record a condition by concept key."""
-        return self.condition_id(cid(key), day, end, kind, source or key)
+        return self.condition_id(cid(key), day, end=end, kind=kind, source=source or key)
 
     def condition_id(
-        self, concept_id: int, day: int, end: int | None = None, kind: str = "outpatient", source: str = ""
+        self, concept_id: int, day: int, *, end: int | None = None, kind: str = "outpatient", source: str = ""
     ) -> bool:
         """Record a condition by concept id."""
         visit = self.visit(day, kind)
@@ -184,6 +196,7 @@ class Chart:
         """Record one dispensing of a drug."""
         if not self.covers(day):
             return False
+        days = min(days, self.last_day - day + 1)  # no supply outlives the person or the data
         count = float(days) if quantity is None else quantity
         visit = self._visit_at.get((day, "outpatient"))
         self.drugs.append(Drug(cid(key), day, days, count, visit, key, stop))

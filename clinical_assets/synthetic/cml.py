@@ -114,8 +114,7 @@ def _course(chart: Chart, dice: Dice) -> CmlStory:
     kind = chart.archetype
     story = CmlStory(diagnosis=day, coded=kind != "cml_text_only", adverse=dice.pick(_ADVERSE))
     if kind == "cml_short_lookback":
-        start, end = chart.observed[-1]
-        chart.observed = [(day - dice.whole(5, 330), end)]
+        chart.observed = [(day - dice.whole(5, 330), chart.observed[-1][1])]
     first = day + dice.whole(3, 75)
     if kind == "cml_late_start":
         first = day + dice.whole(190, 600)
@@ -127,6 +126,13 @@ def _course(chart: Chart, dice: Dice) -> CmlStory:
     if kind in ("cml_transplant_before", "cml_prior_tki", "cml_minor") and dice.chance(0.2):
         drug = "dasatinib"
     story.lines.append(Line(drug, first))
+    _change(story, chart, dice, first)
+    return story
+
+
+def _change(story: CmlStory, chart: Chart, dice: Dice, first: int) -> None:
+    """Decide what becomes of the first line: switch, phases, transplant, or an end in remission."""
+    kind, day = chart.archetype, story.diagnosis
     switch = first + dice.whole(120, 1_500)
     if kind == "cml_switched":
         count = dice.weighted((1, 2, 3), (0.6, 0.3, 0.1))
@@ -164,7 +170,6 @@ def _course(chart: Chart, dice: Dice) -> CmlStory:
         if stop < chart.last_day:
             story.lines[-1].stop, story.lines[-1].reason = stop, "remission"
             story.stopped_in_remission = stop
-    return story
 
 
 def _responses(story: CmlStory, chart: Chart, dice: Dice) -> None:
@@ -249,7 +254,9 @@ def _record(story: CmlStory, chart: Chart, dice: Dice) -> None:
         if phase_day is not None:
             chart.visit(phase_day, kind, nights=0 if kind == "outpatient" else dice.whole(3, 21))
             chart.condition(key, phase_day, kind=kind)
-            chart.measure("blasts", phase_day, float(dice.whole(11, 19) if "acc" in key else dice.whole(22, 80)), "percent")
+            chart.measure(
+                "blasts", phase_day, float(dice.whole(11, 19) if "acc" in key else dice.whole(22, 80)), "percent"
+            )
             if dice.chance(0.6):
                 chart.condition(key, phase_day + dice.whole(10, 60))
     if story.transplant is not None:
@@ -274,7 +281,9 @@ def build_cml(chart: Chart) -> None:
     elif story.transplant is not None:
         risk = 0.25
     if dice.chance(risk):
-        anchor = max(day for day in (story.diagnosis, story.blast, story.accelerated, story.transplant) if day is not None)
+        anchor = max(
+            day for day in (story.diagnosis, story.blast, story.accelerated, story.transplant) if day is not None
+        )
         chart.die(anchor + dice.whole(120, 1_600), "cml")
     _responses(story, chart, dice)
     chart.story = story

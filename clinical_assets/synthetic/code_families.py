@@ -11,13 +11,15 @@ from clinical_assets.synthetic.concepts import LOCAL, LOCAL_VOCABULARY, Concept
 __all__ = ["AUTOIMMUNE", "FAMILY_CONCEPTS", "WEAR_AND_TEAR"]
 
 _SITES = (
-    "face", "scalp", "hands", "fingers", "wrists", "knees", "shoulders", "upper arms", "trunk", "ankles", "feet", "neck",
+    "face", "scalp", "hands", "fingers", "wrists", "knees", "shoulders", "upper arms", "trunk", "ankles", "feet",
+    "neck",
 )  # fmt: skip
 _AUTOIMMUNE = (
     "Photosensitive erythema", "Inflammatory arthralgia", "Morning stiffness with swelling", "Vasculitic purpura",
     "Livedo pattern", "Immune-mediated vesicular eruption", "Scarring discoid plaque", "Cold-induced colour change",
     "Sterile synovial effusion", "Autoimmune telangiectasia", "Mucosal-type ulceration", "Sun-induced papules",
-    "Inflammatory tenosynovitis", "Periungual capillary dilation", "Interface dermatitis", "Non-scarring alopecic patch",
+    "Inflammatory tenosynovitis", "Periungual capillary dilation", "Interface dermatitis",
+    "Non-scarring alopecic patch",
     "Tender nodular panniculitis", "Serositis-related pain", "Symmetric polyarticular swelling", "Cutaneous mucinosis",
 )  # fmt: skip
 _WEAR = (
@@ -29,7 +31,7 @@ _WEAR = (
 
 
 def _family(stems: tuple[str, ...], first: int) -> tuple[Concept, ...]:
-    rows = []
+    rows: list[Concept] = []
     for stem in stems:
         for site in _SITES:
             number = first + len(rows)

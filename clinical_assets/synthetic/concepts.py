@@ -290,10 +290,8 @@ def _parse(block: str, offset: int) -> dict[str, Concept]:
         key, number, name, code = line.split("|")
         if key in concepts:
             raise ValueError(f"duplicate concept key {key}")
-        if offset and vocabulary == "LOINC" and not code:
-            owner = LOCAL_VOCABULARY  # a lab of ours: without a true code it must not pass as LOINC
-        else:
-            owner = vocabulary
+        # A lab of ours without a true code must not pass as LOINC.
+        owner = LOCAL_VOCABULARY if offset and vocabulary == "LOINC" and not code else vocabulary
         concepts[key] = Concept(
             offset + int(number), name, domain, owner, concept_class, "S", code or key.upper().replace("_", "-")
         )

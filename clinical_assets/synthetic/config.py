@@ -31,6 +31,7 @@ class HospitalConfig:
     bad_rows: bool = True
 
     def __post_init__(self) -> None:
+        """Refuse a configuration that cannot be built."""
         if self.seed < 0:
             raise ValueError(f"seed must not be negative, got {self.seed}")
         if not 1 <= self.n_persons <= MAX_PERSONS:

@@ -19,6 +19,7 @@ class Dice:
     """Uniform, normal and categorical draws from a stream fixed by (seed, key)."""
 
     def __init__(self, seed: int, *key: int) -> None:
+        """Start the stream that belongs to the seed and the key (for example person and purpose)."""
         self._generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
         self._block: list[float] = []
 

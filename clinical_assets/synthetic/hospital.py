@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from clinical_assets.synthetic import truth
-from clinical_assets.synthetic.batches import BadRow, plan_bad_rows, split_notes
-from clinical_assets.synthetic.batches import BAD_ROWS_BATCH
+from clinical_assets.synthetic.batches import BAD_ROWS_BATCH, BadRow, plan_bad_rows, split_notes
 from clinical_assets.synthetic.chart import Chart
 from clinical_assets.synthetic.cml import build_cml
 from clinical_assets.synthetic.config import HospitalConfig
@@ -119,7 +118,7 @@ def build_hospital(config: HospitalConfig | None = None) -> Hospital:
 
 
 def truth_table(hospital: Hospital, name: str = "rules") -> pa.Table:
-    """Return a table of the answer key: ``rules`` has one row a person a rule; see ``Hospital.truth`` for the others."""
+    """Return a table of the answer key: ``rules`` has one row a person a rule; ``Hospital.truth`` names the others."""
     if name not in hospital.truth:
         raise KeyError(f"no truth table {name!r}; there are {sorted(hospital.truth)}")
     return hospital.truth[name]

@@ -24,16 +24,21 @@ class Term:
     surfaces: tuple[str, ...]
 
 
-# key | kind (D, C or -) | concept key (empty: none) | form*weight; form; …
+# key | kind (D, C or -) | concept key (empty: none) | form*weight; form; …   (+ continues a row)
 _ROWS = """
-cml|D|cml|CML*12; chronic myeloid leukemia*5; chronic myelogenous leukemia*3; Ph+ CML*2; chronic myeloid leukaemia*2; chronic granulocytic leukemia; c.m.l.; chronic myelocytic leukemia
-cml_long|D|cml|chronic myeloid leukemia*4; chronic myelogenous leukemia*3; chronic myeloid leukaemia*2; chronic granulocytic leukemia
+cml|D|cml|CML*12; chronic myeloid leukemia*5; chronic myelogenous leukemia*3; Ph+ CML*2
++ chronic myeloid leukaemia*2; chronic granulocytic leukemia; c.m.l.; chronic myelocytic leukemia
+cml_long|D|cml|chronic myeloid leukemia*4; chronic myelogenous leukemia*3; chronic myeloid leukaemia*2
++ chronic granulocytic leukemia
 cp_cml|D|cml|chronic phase CML*4; CP-CML*3; CML-CP; CML in chronic phase*2; chronic-phase chronic myeloid leukemia
-bp_cml|D|cml_blast|blast phase CML*3; CML in blast crisis*4; blast crisis*3; CML, blast phase*2; BP-CML*2; CML-BP; blastic phase CML; blastic transformation*2; myeloid blast crisis*2; lymphoid blast crisis
+bp_cml|D|cml_blast|blast phase CML*3; CML in blast crisis*4; blast crisis*3; CML, blast phase*2; BP-CML*2; CML-BP
++ blastic phase CML; blastic transformation*2; myeloid blast crisis*2; lymphoid blast crisis
 bp_term|D|cml_blast|blast crisis*5; blast phase*4; blastic transformation*2; BC; BP-CML
-ap_cml|D|cml_accelerated|accelerated phase CML*5; accelerated-phase CML*2; CML in accelerated phase*4; AP-CML*2; CML-AP; acute phase CML*4; CML, accelerated phase*2
+ap_cml|D|cml_accelerated|accelerated phase CML*5; accelerated-phase CML*2; CML in accelerated phase*4; AP-CML*2
++ CML-AP; acute phase CML*4; CML, accelerated phase*2
 ap_term|D|cml_accelerated|accelerated phase*6; acceleration*2; AP
-aml|D|aml|AML*10; acute myeloid leukemia*5; acute myelogenous leukemia*2; acute myeloid leukaemia; acute myeloblastic leukemia
+aml|D|aml|AML*10; acute myeloid leukemia*5; acute myelogenous leukemia*2; acute myeloid leukaemia
++ acute myeloblastic leukemia
 all|D||ALL*6; acute lymphoblastic leukemia*4; acute lymphocytic leukemia
 ph_all|D|ph_all|Ph+ ALL*6; Philadelphia-positive ALL*3; Ph-positive acute lymphoblastic leukemia*3; BCR-ABL+ B-ALL*2
 gist|D|gist|GIST*10; gastrointestinal stromal tumor*5; gastrointestinal stromal tumour; GI stromal tumor*2
@@ -86,7 +91,8 @@ aspirin_81|C|aspirin|aspirin*3; ASA
 acetaminophen|C|acetaminophen|acetaminophen*4; Tylenol*2; paracetamol
 amoxicillin|C|amoxicillin|amoxicillin
 ferrous|C|ferrous|ferrous sulfate*2; oral iron
-bmt|-||bone marrow transplant*5; BMT*7; stem cell transplant*4; allogeneic SCT*2; alloSCT*2; HSCT*3; allogeneic stem cell transplant*2; marrow transplantation; stem-cell transplantation; allo-HCT
+bmt|-||bone marrow transplant*5; BMT*7; stem cell transplant*4; allogeneic SCT*2; alloSCT*2; HSCT*3
++ allogeneic stem cell transplant*2; marrow transplantation; stem-cell transplantation; allo-HCT
 asct|-||autologous stem cell transplant*4; ASCT*4; auto-SCT*2; autologous HSCT*2
 hypertension|D|hypertension|hypertension*4; HTN*5; high blood pressure
 diabetes2|D|diabetes2|type 2 diabetes*4; T2DM*4; DM2*2; diabetes mellitus type 2
@@ -143,7 +149,7 @@ mi|D|mi|heart attack*2; MI*2; myocardial infarction
 def _parse() -> dict[str, Term]:
     kinds = {"D": "DISEASE", "C": "CHEMICAL", "-": ""}
     lexicon: dict[str, Term] = {}
-    for line in _ROWS.strip().splitlines():
+    for line in _ROWS.strip().replace("\n+ ", "; ").splitlines():
         key, kind, concept, forms = line.split("|")
         surfaces: list[str] = []
         for form in forms.split("; "):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from clinical_assets.synthetic.chart import Chart
 from clinical_assets.synthetic.code_families import AUTOIMMUNE, WEAR_AND_TEAR
+from clinical_assets.synthetic.concepts import cid
 
 __all__ = ["LUPUS", "LupusParameters", "LupusStory", "build_ana_positive", "lupus_status"]
 
@@ -130,11 +131,11 @@ def lupus_status(chart: Chart) -> str:
     Read from the recorded facts, not from the story: first fact at the latest ``look_back`` days before the index,
     no outcome up to ``buffer`` days after it, age over 15 and up to 85, none of the exclusions before the index.
     """
-    from clinical_assets.synthetic.concepts import cid
-
     story: LupusStory = chart.story
     days = [fact.start for fact in chart.conditions] + [fact.start for fact in chart.drugs]
-    days += [fact.day for fact in (*chart.procedures, *chart.measurements, *chart.observations)]
+    days += [procedure.day for procedure in chart.procedures]
+    days += [measurement.day for measurement in chart.measurements]
+    days += [observation.day for observation in chart.observations]
     if min(days) > story.index - LUPUS.look_back:
         return "removed_look_back"
     if not 15 < chart.age(story.index) <= 85:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 
 from clinical_assets.synthetic.dice import Dice
 from clinical_assets.synthetic.lexicon import LEXICON, OTHER_TKI
@@ -62,7 +62,7 @@ class Finished:
     summary: str
 
 
-@lru_cache(maxsize=None)
+@cache
 def _compile(phrase: str) -> tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]]:
     """Split a phrase into operations (kind, a, b) and the fields that it makes true."""
     body, mark, tail = phrase.rpartition(" @")

@@ -29,7 +29,15 @@ _REASONS = {
 
 def show_percent(value: float) -> str:
     """Return a BCR::ABL1 result as notes write it."""
-    return f"{value:.4f}%" if value < 0.01 else f"{value:.3f}%" if value < 0.1 else f"{value:.2f}%" if value < 10 else f"{value:.0f}%"
+    return (
+        f"{value:.4f}%"
+        if value < 0.01
+        else f"{value:.3f}%"
+        if value < 0.1
+        else f"{value:.2f}%"
+        if value < 10
+        else f"{value:.0f}%"
+    )
 
 
 def _when(day: int) -> tuple[str, str]:

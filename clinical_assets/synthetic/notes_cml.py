@@ -69,9 +69,9 @@ def _treatment(w: Writer, state: CmlState, story: CmlStory) -> None:
 def _response(w: Writer, state: CmlState, section: str) -> None:
     if state.pcr is None:
         return
-    # PCR stays low for a while when the marrow already shows another phase: say only what is beyond doubt.
-    name = state.response if state.phase == "chronic" else "none" if state.response != "lost" else "lost"
-    bank = CML[_RESPONSES[name]]
+    # A low PCR beside an advanced phase may be response or sampling: the note gives the number and no verdict.
+    plain = state.phase != "chronic" and state.response not in ("none", "lost")
+    bank = CML["response_plain" if plain else _RESPONSES[state.response]]
     for phrase, draft in w.any_of(section, bank):
         told = " (remission)" if "@" in phrase and "rem" in phrase.rpartition("@")[2] else ""
         draft.sum_up(f"BCR::ABL1 {w.blank.values['pcr']}{told}." if "{pcr}" in phrase else f"Response reviewed{told}.")
@@ -105,8 +105,10 @@ def _transplant(w: Writer, state: CmlState, story: CmlStory) -> None:
             draft.sum_up(f"Previous stem cell transplant{year}.")
 
 
-def _plan(w: Writer, state: CmlState) -> None:
+def _plan(w: Writer, state: CmlState, story: CmlStory, day: int) -> None:
     dice = w.dice
+    advanced = [when for when in (story.accelerated, story.blast) if when is not None and when <= day]
+    acute = bool(advanced) and day - max(advanced) < 150
     other = _other(state, dice)
     if dice.chance(0.35):
         _response(w, state, "plan")
@@ -115,8 +117,9 @@ def _plan(w: Writer, state: CmlState) -> None:
     if dice.chance(0.33):
         w.any_of("plan", CML["other_option"], 1, OTHER=other)
     drug = state.drug or "imatinib"
-    if state.phase != "chronic":
-        used = w.any_of("plan", CML["plan_advanced"], dice.whole(1, 2), DRUG=drug, OTHER=other)
+    if acute:
+        bank = tuple(phrase for phrase in CML["plan_advanced"] if not (state.transplanted and "bmt" in phrase))
+        used = w.any_of("plan", bank, dice.whole(1, 2), DRUG=drug, OTHER=other)
     elif state.response == "lost":
         used = w.any_of("plan", CML["plan_loss"], 1, OTHER=other)
     elif state.drug:
@@ -141,7 +144,7 @@ def _follow_up(w: Writer, story: CmlStory, slot: NoteSlot) -> None:
     w.background(0.7)
     if dice.chance(0.3):
         w.any_of("pmh", CML["history_line"])
-    _plan(w, state)
+    _plan(w, state, story, slot.day)
 
 
 def write_cml(w: Writer, story: CmlStory, slot: NoteSlot) -> None:
@@ -191,5 +194,3 @@ def add_to_primary_care(w: Writer, story: CmlStory, day: int) -> None:
         w.any_of("pmh", CML["bmt_done"][:5])
     if state.phase == "blast" and w.dice.chance(0.4):
         w.any_of("pmh", CML["blast_past"][:1])
-
-

@@ -28,7 +28,7 @@ def _keep(used: list[tuple[str, Draft]], prefix: str = "") -> None:
 def _usual(w: Writer, share: float = 0.7, keep_plan: bool = True) -> None:
     w.general("hpi", "interval", w.dice.whole(1, 3))
     w.background(share)
-    used = w.general("plan", "plan", w.dice.whole(1, 3))
+    used = w.plan(w.dice.whole(1, 3))
     if keep_plan:
         _keep(used[:1], "Plan: ")
 
@@ -82,7 +82,7 @@ def _myeloma(w: Writer, story: CancerStory, slot: NoteSlot) -> None:
 
 
 def _simple(bank: str, share: float = 1.0) -> Callable[[Writer, CancerStory, NoteSlot], None]:
-    def write(w: Writer, story: CancerStory, slot: NoteSlot) -> None:
+    def write(w: Writer, _story: CancerStory, _slot: NoteSlot) -> None:
         if w.dice.chance(share):
             section = "family" if bank == "family" else "hpi"
             _keep(w.any_of(section, HAEM[bank], 2 if bank == "family" and w.dice.chance(0.25) else 1))
@@ -152,7 +152,7 @@ def _primary_care(w: Writer, slot: NoteSlot) -> None:
     _keep(w.general("hpi", "opening"))
     w.background(0.8)
     w.general("hpi", "interval", w.dice.whole(1, 4))
-    _keep(w.general("plan", "plan", w.dice.whole(2, 4))[:2], "Plan: ")
+    _keep(w.plan(w.dice.whole(2, 4)), "Plan: ")
 
 
 def write_other(w: Writer, slot: NoteSlot) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clinical_assets.synthetic.dice import Dice
 
-__all__ = ["ODD_KINDS", "odd_text", "lab_printout"]
+__all__ = ["ODD_KINDS", "lab_printout", "odd_text"]
 
 ODD_KINDS = ("scanned_pointer", "stub", "blank", "not_english")
 
@@ -25,8 +25,8 @@ _STUBS = (
 )
 _BLANK = ("", " ", "\n\n", "   \n ", "\t")
 _FOREIGN = (
-    "Paciente de {age} años que acude a revisión. Refiere cansancio desde hace un mes, sin fiebre ni pérdida de peso. "
-    "Exploración sin hallazgos. Se solicita analítica y se cita en tres meses. Continúa con su tratamiento habitual.",
+    "Paciente de {age} años que acude a revisión. Refiere cansancio desde hace un mes, sin fiebre ni pérdida de "
+    "peso. Exploración sin hallazgos. Se solicita analítica y se cita en tres meses. Continúa con su tratamiento habitual.",
     "Patient vu ce jour pour un contrôle. Il se sent bien, pas de fièvre, pas de douleur. Examen clinique sans "
     "particularité. La tension est bonne. On poursuit le traitement et on se revoit dans six mois avec un bilan.",
     "Der Patient stellt sich zur Verlaufskontrolle vor. Keine Beschwerden, kein Fieber, guter Appetit. Der "
@@ -51,7 +51,7 @@ _ANALYTES = (
 
 
 def lab_printout(dice: Dice, n_days: int) -> str:
-    """Return a pasted table of laboratory results, the usual reason why a note is very long (about 600 characters a day)."""
+    """Return a pasted table of laboratory results, the usual reason why a note is very long (600 characters a day)."""
     lines = ["", "Results (last 24 months):"]
     for number in range(n_days):
         lines.append(f"--- collection {number + 1} ---")

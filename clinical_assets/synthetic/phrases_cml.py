@@ -10,14 +10,17 @@ __all__ = ["CML"]
 
 CML: dict[str, tuple[str, ...]] = {
     "dx_chronic": (
-        "{title} is a {age} y/o {sex} with [[cml]] {diagnosed|dx'd|first found} in {dx_month} {dx_year} here for {follow-up|routine f/u|a scheduled visit}. @cml",
+        "{title} is a {age} y/o {sex} with [[cml]] {diagnosed|dx'd|first found} in {dx_month} {dx_year} "
+        "here for {follow-up|routine f/u|a scheduled visit}. @cml",
         "{age}-year-old {sex} followed for [[cp_cml]] since {dx_year}. @cml",
         "{He} carries a diagnosis of [[cml]] ({dx_year}), {picked up|detected} on routine bloods with WBC {wbc0}. @cml",
-        "Known [[cml]], diagnosed {dx_month} {dx_year} when {he} presented with {night sweats|early satiety|weight loss|bruising}. @cml",
+        "Known [[cml]], diagnosed {dx_month} {dx_year} when {he} presented with {night sweats|early "
+        "satiety|weight loss|bruising}. @cml",
         "Returns for management of {his} [[cml]]. @cml",
         "{age}{sx} w/ [[cml]], dx {dx_year}, Sokal {low|intermediate|high} at baseline. @cml",
         "Follow up [[cml]]. Overall {he} has been {well|doing ok|stable} since last seen. @cml",
-        "{title} is seen today in the {leukemia|hematology|heme-onc} clinic; {his} [[cp_cml]] dates from {dx_year}. @cml",
+        "{title} is seen today in the {leukemia|hematology|heme-onc} clinic; {his} [[cp_cml]] dates from "
+        "{dx_year}. @cml",
         "Pt is a {age} yo {sex} who {was found to have|developed} [[cml]] in {dx_year}, t(9;22) on karyotype. @cml",
         "I have looked after {him} since {dx_year} for [[cml_long]] positive for the BCR::ABL1 fusion. @cml",
         "Background: [[cml]] {dx_year}, spleen {3|5|8} cm below costal margin at presentation. @cml",
@@ -25,7 +28,8 @@ CML: dict[str, tuple[str, ...]] = {
         "Reason for visit: [[cml]] monitoring. @cml",
     ),
     "dx_new": (
-        "Peripheral blood FISH {came back|returned} positive for BCR-ABL1; marrow shows [[cp_cml]]. Discussed the diagnosis at length. @cml",
+        "Peripheral blood FISH {came back|returned} positive for BCR-ABL1; marrow shows [[cp_cml]]. "
+        "Discussed the diagnosis at length. @cml",
         "New diagnosis of [[cml]]: WBC {wbc0}, basophilia, PCR positive for p210. @cml",
         "Bone marrow biopsy confirms [[cml]]. @cml",
         "{He} has newly diagnosed [[cml]]; Philadelphia chromosome in 20/20 metaphases. @cml",
@@ -33,11 +37,14 @@ CML: dict[str, tuple[str, ...]] = {
         "Cytogenetics t(9;22)(q34;q11). Findings are those of [[cml]]. @cml",
     ),
     "workup": (
-        "{age} y/o {sex} referred for WBC {wbc0} with left shift. Differential includes [[cml|possible]] versus reactive {process|change}.",
-        "Persistent [[leukocytosis]], {splenomegaly on exam|some basophilia}. Concern for [[cml|possible]]; BCR-ABL PCR sent.",
-        "Asked to see {him} for [[leukocytosis]]. R/o [[cml|possible]]. If PCR is positive will start [[imatinib|hypothetical]].",
+        "{age} y/o {sex} referred for WBC {wbc0} with left shift. Differential includes [[cml|possible]] "
+        "versus reactive {process|change}.",
+        "Persistent [[leukocytosis]], {splenomegaly on exam|some basophilia}. Concern for "
+        "[[cml|possible]]; BCR-ABL PCR sent.",
+        "Asked to see {him} for [[leukocytosis]]. R/o [[cml|possible]]. If PCR is positive will start "
+        "[[imatinib|hypothetical]].",
         "Smear suspicious for a myeloproliferative neoplasm, [[cml|possible]] most likely. Await FISH.",
-        "Query [[cml|possible]]. Bone marrow booked. Explained that results take {one|two} weeks.",
+        "Query [[cml|possible]]. Bone marrow booked. Explained that results take {two|three} weeks.",
         "? [[cml|possible]] - BCR::ABL1 pending. [[hydroxyurea|hypothetical]] if WBC climbs above 100.",
     ),
     "on_drug": (
@@ -62,14 +69,15 @@ CML: dict[str, tuple[str, ...]] = {
         "[[PAST|historical]] was {stopped|discontinued} because of {reason}.",
         "Previously on [[PAST|historical]] ({reason}).",
         "Prior therapy: [[PAST|historical]], d/c'd for {reason}.",
-        "s/p [[PAST|historical]] - {reason}, switched.",
+        "S/p [[PAST|historical]] - {reason}, switched.",
         "{He} failed [[PAST|historical]] ({reason}).",
         "First line was [[PAST|historical]]; changed owing to {reason}.",
         "Off [[PAST|historical]] since {change_year} ({reason}).",
     ),
     "start_drug": (
         "Plan to {start|begin} [[DRUG]] {dose}; side effects reviewed, consent signed.",
-        "Will start [[DRUG]] {dose} once the insurer approves. Alternatives such as [[OTHER|hypothetical]] were discussed.",
+        "Will start [[DRUG]] {dose} once the insurer approves. Alternatives such as "
+        "[[OTHER|hypothetical]] were discussed.",
         "Start [[DRUG]] {dose}. Weekly CBC x4.",
         "After discussion of first line options {he} opts for [[DRUG]] {dose}.",
         "Prescribed [[DRUG]] {dose}; [[allopurinol]] until counts settle.",
@@ -118,6 +126,12 @@ CML: dict[str, tuple[str, ...]] = {
         "Has not reached a molecular remission ({pcr}).",
         "Transcript level {pcr}.",
     ),
+    "response_plain": (
+        "Transcript level {pcr}.",
+        "BCR::ABL1 {pcr} on {pcr_date}.",
+        "qPCR {pcr} ({pcr_date}).",
+        "Last PCR {pcr}.",
+    ),
     "response_lost": (
         "Unfortunately has lost MMR, PCR up to {pcr}.",
         "Molecular relapse: {pcr}. Mutation analysis sent.",
@@ -126,7 +140,8 @@ CML: dict[str, tuple[str, ...]] = {
         "Loss of molecular response, {pcr}; adherence reviewed.",
     ),
     "tfr": (
-        "Stopped [[imatinib|historical]] in {change_year} for a trial of treatment-free remission; still in TFR, {pcr}. @rem",
+        "Stopped [[imatinib|historical]] in {change_year} for a trial of treatment-free remission; still "
+        "in TFR, {pcr}. @rem",
         "TFR since {change_year}, PCR {pcr}. @rem",
         "Off TKI ([[imatinib|historical]] ended {change_year}), molecular remission holds ({pcr}). @rem",
     ),
@@ -173,13 +188,13 @@ CML: dict[str, tuple[str, ...]] = {
     ),
     "not_bmt": (
         "No h/o [[bmt|negated]].",
-        "{He} has never had a [[bmt|negated]].",
-        "Not a [[bmt|negated]] candidate because of {age|heart disease|comorbidities}.",
+        "{He} has never undergone [[bmt|negated]].",
+        "Not a candidate for [[bmt|negated]] because of {age|heart disease|comorbidities}.",
         "Would consider [[bmt|hypothetical]] only if two more lines fail.",
         "[[bmt|hypothetical]] discussed as a later option; {declined for now|HLA typing of siblings sent}.",
         "Transplant: none to date.",
         "If response is lost, refer for [[bmt|hypothetical]] evaluation.",
-        "Potential [[bmt|hypothetical]] candidate; brother is a haplo-match.",
+        "Potential candidate for [[bmt|hypothetical]]; brother is a haplo-match.",
         "Transplant consult {pending|not indicated}.",
     ),
     "not_blast": (

@@ -50,7 +50,6 @@ GENERAL: dict[str, tuple[str, ...]] = {
         "[[PROBLEM]] - {on treatment|followed by PCP}",
     ),
     "no_pmh": ("None significant.", "Unremarkable.", "Nil of note.", "Appendectomy as a child.", "Tonsillectomy."),
-    "med": ("[[MED]] {10|20|25|40|50} mg {daily|qd|bid|once daily}", "[[MED]] as directed", "[[MED]] daily", "[[MED]] prn"),
     "family": (
         "Mother [[hypertension|family]], father [[diabetes2|family]].",
         "Father had [[mi|family]] at 55.",

@@ -10,7 +10,8 @@ __all__ = ["HAEM", "TRAPS"]
 
 HAEM: dict[str, tuple[str, ...]] = {
     "aml": (
-        "{age} y/o {sex} with [[aml]] diagnosed {dx_month} {dx_year}, {FLT3-ITD|NPM1 mutated|adverse risk|normal karyotype}. @aml",
+        "{age} y/o {sex} with [[aml]] diagnosed {dx_month} {dx_year}, {FLT3-ITD|NPM1 mutated|adverse "
+        "risk|normal karyotype}. @aml",
         "Known [[aml]], treated with 7+3 ([[cytarabine]]/[[daunorubicin]]). @aml",
         "[[aml]] arising from [[mds]], {dx_year}. @aml",
         "Returns for count check, [[aml]] {dx_year}. @aml",
@@ -29,11 +30,13 @@ HAEM: dict[str, tuple[str, ...]] = {
         "Blasts rising again; no evidence that this was ever [[cml|negated]] - BCR-ABL negative.",
     ),
     "gist": (
-        "{age}{sx} with [[gist]] of the {stomach|small bowel|duodenum}, s/p resection {dx_year}, on adjuvant [[imatinib]] 400 mg daily.",
+        "{age}{sx} with [[gist]] of the {stomach|small bowel|duodenum}, s/p resection {dx_year}, on "
+        "adjuvant [[imatinib]] 400 mg daily.",
         "Metastatic [[gist]] (KIT exon 11), taking [[imatinib]] 400 mg. CT stable.",
         "[[gist]] {dx_year}. [[imatinib]] {started|begun} after surgery, high risk by mitotic count.",
         "Tolerating [[imatinib]] for [[gist]], mild periorbital [[edema]].",
-        "Follow up [[gist]]. Scan shows {no new lesions|partial response|shrinking liver deposits}. On [[imatinib]] 400.",
+        "Follow up [[gist]]. Scan shows {no new lesions|partial response|shrinking liver deposits}. On "
+        "[[imatinib]] 400.",
         "Seen for surveillance of {his} [[gist]]; completed three years of [[imatinib|historical]].",
     ),
     "gist_sunitinib": (
@@ -82,7 +85,8 @@ HAEM: dict[str, tuple[str, ...]] = {
         "At risk of progressing to [[aml|hypothetical]]. Dysplasia stable.",
     ),
     "myeloma": (
-        "{age}{sx} with [[myeloma]] dx {dx_year}, s/p [[asct|historical]] {bmt_year}, on [[lenalidomide]] maintenance. @bmt",
+        "{age}{sx} with [[myeloma]] dx {dx_year}, s/p [[asct|historical]] {bmt_year}, on [[lenalidomide]] "
+        "maintenance. @bmt",
         "[[myeloma]], VGPR after [[asct|historical]] in {bmt_year}. @bmt",
         "Post [[asct|historical]] ({bmt_year}) surveillance, M-spike 0.2. @bmt",
         "[[myeloma]] follow up. {He} had melphalan conditioning and [[asct|historical]]. @bmt",
@@ -110,7 +114,7 @@ HAEM: dict[str, tuple[str, ...]] = {
         "Mother died of [[aml|family]] at 62.",
         "Father with [[cml|family]], {on treatment|diagnosed at 58}.",
         "{Brother|Sister|Aunt} has [[cml|family]], takes [[imatinib|family]].",
-        "{Brother|Uncle} had a [[bmt|family]] for [[leukemia|family]].",
+        "{Brother|Uncle} underwent [[bmt|family]] for [[leukemia|family]].",
         "FHx + for [[blood_cancer|family]] (maternal grandfather).",
         "Sister: [[aml|family]], s/p [[bmt|family]], in remission.",
         "Dad was in [[bp_term|family]] of [[cml|family]] when he passed.",

@@ -97,7 +97,8 @@ def _dates(chart: Chart) -> dict[str, int | None] | None:
         "end_without_switch": end,
         "follow_up_end": end if switch is None else min(end, switch),
         "first_bcr_abl_positive": min(
-            (fact.day for fact in chart.measurements if fact.concept_id in _BCR_ABL and (fact.value or 0) > 0), default=None
+            (fact.day for fact in chart.measurements if fact.concept_id in _BCR_ABL and (fact.value or 0) > 0),
+            default=None,
         ),
         "first_registry_9875": min((fact.start for fact in chart.conditions if fact.source == "9875/3"), default=None),
     }
@@ -113,7 +114,8 @@ def _rules(chart: Chart) -> dict[str, bool | None]:
         return {rule: False if rule == "has_cml_index" else None for rule in RULES}
     index, birth = found["index_date"], found["birth_date"]
     start, end = found["period_start"], found["end_without_switch"]
-    assert index is not None and birth is not None and start is not None and end is not None
+    if index is None or birth is None or start is None or end is None:
+        raise AssertionError("a person with an index has these days")
     imatinib, other = found["first_imatinib_from_index"], found["first_other_tki_from_index"]
     advanced = found["first_advanced_phase"]
     treatment = index if imatinib is None else imatinib
@@ -131,7 +133,9 @@ def _rules(chart: Chart) -> dict[str, bool | None]:
 
 def rules_table(charts: Sequence[Chart]) -> pa.Table:
     """Return one row a person a rule: person_id, archetype, rule, holds (null without an index)."""
-    rows = [(chart.person_id, chart.archetype, rule, holds) for chart in charts for rule, holds in _rules(chart).items()]
+    rows = [
+        (chart.person_id, chart.archetype, rule, holds) for chart in charts for rule, holds in _rules(chart).items()
+    ]
     return pa.table(
         {
             "person_id": pa.array([row[0] for row in rows], pa.int64()),
@@ -197,7 +201,16 @@ def lupus_table(charts: Sequence[Chart]) -> pa.Table:
 def placenta_table(charts: Sequence[Chart]) -> pa.Table:
     """Return one row a delivery: predictors as recorded, true probability and answer, recorded answer (may be null)."""
     rows = [(chart, asdict(chart.story)) for chart in charts if isinstance(chart.story, DeliveryStory)]
-    names = ("blood_loss", "heart_rate", "systolic", "diastolic", "gestation", "birth_weight", "hemoglobin", "probability")
+    names = (
+        "blood_loss",
+        "heart_rate",
+        "systolic",
+        "diastolic",
+        "gestation",
+        "birth_weight",
+        "hemoglobin",
+        "probability",
+    )
     columns = {
         "person_id": pa.array([chart.person_id for chart, _ in rows], pa.int64()),
         "delivery_date": pa.array([_date(story["day"]) for _, story in rows], pa.int32()).cast(pa.date32()),
