@@ -20,7 +20,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CLINICAL_", extra="ignore", frozen=True)
 
     data: Path = Field(default=Path("data"), description="Folder of landing, lake, models, warehouse and work")
-    study: str = Field(default="cml_imatinib", description="Name of a shipped study, or path of a study YAML")
+    study: Path | None = Field(default=None, description="Study file (YAML); default the shipped CML/imatinib study")
     profile: Literal["demo", "gpu", "server"] = Field(default="demo", description="Where models run")
     lake_url: str | None = Field(default=None, description="Lake root, e.g. s3://bucket/lake; default <data>/lake")
     settle_seconds: float = Field(default=5.0, ge=0, description="Age at which a loose landed file counts as complete, s")

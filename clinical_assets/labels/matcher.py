@@ -115,7 +115,7 @@ class TermMatcher:
         words = [(fold(word), comma) for word, comma in _words_of(literal)]
         if not words:
             raise ValueError(f"term {literal!r} holds no word")
-        anchor = max(range(len(words)), key=lambda i: len(words[i][0]))
+        anchor = max(range(len(words)), key=lambda i: (len(words[i][0]), i))
         # the comma flag of a word tells what stands before it; walking left it is needed with the word on its left
         before = tuple((words[i][0], words[i + 1][1]) for i in range(anchor - 1, -1, -1))
         candidate = _Candidate(before, tuple(words[anchor + 1 :]), group, term, literal if cased else None)

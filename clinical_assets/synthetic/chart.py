@@ -216,6 +216,7 @@ class Chart:
         day: int,
         value: float | None,
         unit: str | None = None,
+        *,
         qualifier: str | None = None,
         kind: str = "outpatient",
     ) -> bool:

@@ -131,7 +131,7 @@ def _course(chart: Chart, dice: Dice) -> CmlStory:
 
 
 def _change(story: CmlStory, chart: Chart, dice: Dice, first: int) -> None:
-    """Decide what becomes of the first line: switch, phases, transplant, or an end in remission."""
+    """Decide what becomes of the first line: switch and phases here, transplant or an end in remission below."""
     kind, day = chart.archetype, story.diagnosis
     switch = first + dice.whole(120, 1_500)
     if kind == "cml_switched":
@@ -155,7 +155,15 @@ def _change(story: CmlStory, chart: Chart, dice: Dice, first: int) -> None:
         change = story.accelerated or story.blast or switch
         story.lines[-1].stop, story.lines[-1].reason = change + 4, "progression"
         story.lines.append(Line(dice.pick(("dasatinib", "ponatinib", "bosutinib")), change + 10))
-    elif kind == "cml_transplant_after":
+    else:
+        _end(story, chart, dice, first)
+
+
+def _end(story: CmlStory, chart: Chart, dice: Dice, first: int) -> None:
+    """Decide on a transplant, or on stopping in remission."""
+    kind, day = chart.archetype, story.diagnosis
+    switch = first + dice.whole(120, 1_500)
+    if kind == "cml_transplant_after":
         if dice.chance(0.5):
             story.lines[-1].stop, story.lines[-1].reason = switch, "resistance"
             story.lines.append(Line(dice.pick(_LATER_LINES), switch + 5))
@@ -245,8 +253,13 @@ def _record(story: CmlStory, chart: Chart, dice: Dice) -> None:
         chart.measure("wbc", when, round(dice.clipped(90 if early else 6, 45 if early else 2, 2, 340), 1), "per_nl")
         chart.measure("platelets", when, round(dice.clipped(430 if early else 230, 70, 15, 1200)), "per_nl")
         chart.measure("hemoglobin", when, round(dice.clipped(11 if early else 12.9, 1.4, 6.5, 17), 1), "g_dl")
-    if not story.coded:
-        return
+    if story.coded:
+        _record_events(story, chart, dice)
+        chart.condition(story.adverse, story.lines[0].start + dice.whole(20, 200))
+
+
+def _record_events(story: CmlStory, chart: Chart, dice: Dice) -> None:
+    """Write advanced phases and transplant to the chart."""
     for phase_day, key, kind in (
         (story.accelerated, "cml_accelerated", "outpatient"),
         (story.blast, "cml_blast", "inpatient"),
@@ -267,8 +280,6 @@ def _record(story: CmlStory, chart: Chart, dice: Dice) -> None:
         chart.condition("bmt_present", story.transplant + dice.whole(60, 200))
         if dice.chance(0.4):
             chart.condition("gvhd_chronic", story.transplant + dice.whole(100, 300))
-    if story.adverse in ("edema", "nausea", "rash", "fatigue"):
-        chart.condition(story.adverse, story.lines[0].start + dice.whole(20, 200))
 
 
 def build_cml(chart: Chart) -> None:

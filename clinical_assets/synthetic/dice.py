@@ -61,7 +61,4 @@ class Dice:
     def some(self, items: Sequence[T], n: int) -> list[T]:
         """Return n different items in random order (all of them when n is larger)."""
         pool = list(items)
-        chosen: list[T] = []
-        for _ in range(min(n, len(pool))):
-            chosen.append(pool.pop(int(self.u() * len(pool))))
-        return chosen
+        return [pool.pop(int(self.u() * len(pool))) for _ in range(min(n, len(pool)))]

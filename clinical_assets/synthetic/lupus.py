@@ -61,7 +61,7 @@ def build_ana_positive(chart: Chart) -> None:
     activity, flavour, genetic = dice.normal(), dice.normal(), dice.normal()
     odds = p.intercept + p.activity_weight * activity + p.flavour_weight * flavour + p.genetic_weight * genetic
     story = LupusStory(index, activity, flavour, genetic, _sigmoid(odds))
-    chart.measure("ana", index, float(dice.pick((80, 160, 320, 640, 1280))), "titer", "positive")
+    chart.measure("ana", index, float(dice.pick((80, 160, 320, 640, 1280))), "titer", qualifier="positive")
     if dice.chance(story.probability):
         wait = dice.weighted(
             (dice.whole(-300, 0), dice.whole(5, p.buffer), dice.whole(p.buffer + 1, p.follow_up), 2_100),
@@ -136,18 +136,20 @@ def lupus_status(chart: Chart) -> str:
     days += [procedure.day for procedure in chart.procedures]
     days += [measurement.day for measurement in chart.measurements]
     days += [observation.day for observation in chart.observations]
-    if min(days) > story.index - LUPUS.look_back:
-        return "removed_look_back"
-    if not 15 < chart.age(story.index) <= 85:
-        return "removed_age"
     outcome = min((fact.start for fact in chart.conditions if fact.concept_id == cid("sle")), default=None)
-    if outcome is not None and outcome <= story.index + LUPUS.buffer:
-        return "removed_buffer"
     excluding = {cid("drug_lupus"), cid("lung_cancer"), cid("ra")}
-    if any(fact.concept_id in excluding and fact.start < story.index for fact in chart.conditions):
-        return "removed_exclusion"
+    removed = {
+        "removed_look_back": min(days) > story.index - LUPUS.look_back,
+        "removed_age": not 15 < chart.age(story.index) <= 85,
+        "removed_buffer": outcome is not None and outcome <= story.index + LUPUS.buffer,
+        "removed_exclusion": any(
+            fact.concept_id in excluding and fact.start < story.index for fact in chart.conditions
+        ),
+    }
+    for reason, applies in removed.items():
+        if applies:
+            return reason
     if outcome is not None and outcome <= story.index + LUPUS.follow_up:
         return "case"
-    if outcome is not None or max(days) > story.index + LUPUS.follow_up:
-        return "control"
-    return "removed_follow_up"
+    late = outcome is not None or max(days) > story.index + LUPUS.follow_up
+    return "control" if late else "removed_follow_up"

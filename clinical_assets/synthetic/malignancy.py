@@ -107,6 +107,8 @@ def _ph_all(chart: Chart, day: int) -> CancerStory:
     story = CancerStory(day, ((first, day + 6),), remission=day + dice.whole(35, 90))
     if dice.chance(0.4):
         story.transplant = day + dice.whole(120, 300)
+    if dice.chance(0.25):
+        chart.die(day + dice.whole(150, 1_400), "ph_all")
     _repeat(chart, "ph_all", day, dice.whole(4, 10), "C91.00")
     chart.drug("vincristine", day + 4, 28)
     clinical = {"imatinib": "imatinib_400", "dasatinib": "dasatinib_100", "ponatinib": "ponatinib_45"}[first]
@@ -115,8 +117,6 @@ def _ph_all(chart: Chart, day: int) -> CancerStory:
     chart.measure("bcr_abl", day, round(dice.clipped(40, 15, 5, 90), 1), "percent")
     if story.transplant is not None:
         _transplant(chart, story.transplant, ("bmt", "hsct", "hpc_allogeneic"))
-    if dice.chance(0.25):
-        chart.die(day + dice.whole(150, 1_400), "ph_all")
     _counts(chart, day, 6)
     _notes(chart, "ph_all", day + 5, 4, 7)
     return story

@@ -26,11 +26,13 @@ _STUBS = (
 _BLANK = ("", " ", "\n\n", "   \n ", "\t")
 _FOREIGN = (
     "Paciente de {age} años que acude a revisión. Refiere cansancio desde hace un mes, sin fiebre ni pérdida de "
-    "peso. Exploración sin hallazgos. Se solicita analítica y se cita en tres meses. Continúa con su tratamiento habitual.",
+    "peso. Exploración sin hallazgos. Se solicita analítica y se cita en tres meses. Continúa con su "
+    "tratamiento habitual.",
     "Patient vu ce jour pour un contrôle. Il se sent bien, pas de fièvre, pas de douleur. Examen clinique sans "
     "particularité. La tension est bonne. On poursuit le traitement et on se revoit dans six mois avec un bilan.",
     "Der Patient stellt sich zur Verlaufskontrolle vor. Keine Beschwerden, kein Fieber, guter Appetit. Der "
-    "Untersuchungsbefund ist unauffällig. Die Medikamente werden weiter eingenommen. Wiedervorstellung in drei Monaten.",
+    "Untersuchungsbefund ist unauffällig. Die Medikamente werden weiter eingenommen. Wiedervorstellung "
+    "in drei Monaten.",
     "El paciente viene con su hija. Dolor de rodilla al caminar, sin inflamación. Tensión arterial controlada. Se "
     "recomienda ejercicio suave y paracetamol si precisa. Próxima visita en seis meses.",
 )

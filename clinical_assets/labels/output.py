@@ -1,0 +1,159 @@
+"""Building tables of the LABELS contract column by column, without a Python object per row and column.
+
+Only the shape of the result belongs here; which value a label has is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from clinical_assets.storage.contracts import LABELS
+
+__all__ = ["Findings", "canonical_sha256", "label_table"]
+
+
+def canonical_sha256(value: Any) -> str:
+    """Return the SHA-256 (hex) of a JSON-able value in canonical form: sorted keys, no blanks, UTF-8."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+@dataclass
+class Findings:
+    """What a labeller found in a chunk: rows (note x field, note-major) where a field is mentioned, as parallel lists.
+
+    `failed` maps the row of a label that could not be made to (status, reason).
+    """
+
+    row: list[int] = field(default_factory=list)
+    start: list[int] = field(default_factory=list)
+    end: list[int] = field(default_factory=list)
+    value: list[bool] = field(default_factory=list)
+    asserted: list[bool] = field(default_factory=list)
+    assertion: list[str] = field(default_factory=list)
+    reason: list[str] = field(default_factory=list)
+    failed: dict[int, tuple[str, str]] = field(default_factory=dict)
+
+    def add(
+        self, row: int, start: int, end: int, *, value: bool, asserted: bool, assertion: str, reason: str
+    ) -> None:
+        """Add the finding of one row; a row may be given once."""
+        self.row.append(row)
+        self.start.append(start)
+        self.end.append(end)
+        self.value.append(value)
+        self.asserted.append(asserted)
+        self.assertion.append(assertion)
+        self.reason.append(reason)
+
+
+def label_table(
+    notes: pa.Table,
+    fields: Sequence[str],
+    findings: Findings,
+    identity: Mapping[str, str],
+    *,
+    usable: np.ndarray[Any, Any],
+    unsupported: Sequence[str] = (),
+    run_id: str,
+    labelled_at: datetime,
+) -> pa.Table:
+    """Return one row per note and field, note-major, in the LABELS contract.
+
+    Parameters
+    ----------
+    notes
+        Columns note_id, person_id, text_sha256, batch; n rows.
+    usable
+        Boolean (n,): the note was read. The others get status `no_text` and no value.
+    unsupported
+        Fields that the labeller does not know: status `unsupported`, no value, whatever the note.
+    """
+    n, k = notes.num_rows, len(fields)
+    size = n * k
+    note_of_row = pa.array(np.repeat(np.arange(n, dtype=np.int64), k))
+    row = np.asarray(findings.row, dtype=np.int64)
+
+    labelled = np.repeat(usable.astype(bool), k)
+    status = np.where(labelled, 0, 1).astype(np.int8)  # index into statuses
+    statuses = ["labelled", "no_text", "unsupported"]
+    for name in unsupported:
+        column = fields.index(name)
+        status[column::k] = 2
+        labelled[column::k] = False
+    reasons = dict(zip(findings.row, findings.reason, strict=True))
+    for failed_row, (failed_status, reason) in findings.failed.items():
+        if failed_status not in statuses:
+            statuses.append(failed_status)
+        status[failed_row] = statuses.index(failed_status)
+        labelled[failed_row] = False
+        reasons[failed_row] = reason
+    unknown = ~labelled
+
+    def flags(values: Sequence[bool]) -> pa.Array:
+        out = np.zeros(size, dtype=bool)
+        out[row] = values
+        return pa.array(out, mask=unknown)
+
+    def sparse(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
+        index = np.zeros(size, dtype=np.int32)
+        absent = np.ones(size, dtype=bool)
+        index[row] = np.arange(len(row))
+        absent[row] = False
+        absent |= unknown
+        return pa.array(values, type_).take(pa.array(index, mask=absent)) if len(row) else pa.nulls(size, type_)
+
+    def constant(value: Any, type_: pa.DataType) -> pa.Array:
+        return pa.repeat(pa.scalar(value, type_), size)
+
+    def of_note(column: str) -> pa.Array:
+        return notes[column].combine_chunks().take(note_of_row)
+
+    failed_rows = set(findings.failed)
+    reason_rows = np.asarray(sorted(reasons), dtype=np.int64)
+    reason_index = np.zeros(size, dtype=np.int32)
+    reason_absent = np.ones(size, dtype=bool)
+    reason_index[reason_rows] = np.arange(len(reason_rows))
+    reason_absent[reason_rows] = False
+    if failed_rows:
+        keep = np.asarray(sorted(failed_rows))
+        mask = unknown.copy()
+        mask[keep] = False
+        reason_absent |= mask
+    else:
+        reason_absent |= unknown
+    reason_values = pa.array([reasons[int(i)] for i in reason_rows], pa.string())
+
+    columns: dict[str, pa.Array] = {name: constant(value, pa.string()) for name, value in identity.items()}
+    columns |= {
+        "note_id": of_note("note_id"),
+        "note_sha256": of_note("text_sha256"),
+        "person_id": of_note("person_id"),
+        "batch": of_note("batch"),
+        "field": pa.array(list(fields), pa.string()).take(pa.array(np.tile(np.arange(k), n))),
+        "value": flags(findings.value),
+        "probability": pa.nulls(size, pa.float32()),
+        "status": pa.array(statuses, pa.string()).take(pa.array(status)),
+        "mentioned": flags([True] * len(row)),
+        "asserted": flags(findings.asserted),
+        "assertion": sparse(findings.assertion, pa.string()),
+        "evidence_start": sparse(findings.start, pa.int32()),
+        "evidence_end": sparse(findings.end, pa.int32()),
+        "reason": reason_values.take(pa.array(reason_index, mask=reason_absent))
+        if len(reason_rows)
+        else pa.nulls(size, pa.string()),
+        "n_input_tokens": pa.nulls(size, pa.int32()),
+        "n_output_tokens": pa.nulls(size, pa.int32()),
+        "seconds": pa.nulls(size, pa.float32()),
+        "labelled_at": constant(labelled_at, LABELS.field("labelled_at").type),
+        "run_id": constant(run_id, pa.string()),
+    }
+    return pa.Table.from_arrays([columns[name].cast(LABELS.field(name).type) for name in LABELS.names], schema=LABELS)

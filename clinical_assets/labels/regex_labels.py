@@ -1,0 +1,248 @@
+"""The rule-based labellers as functions from tables to tables: notes (and sections) in, labels out.
+
+`label_notes` is the assertion engine (labeller `regex`), `label_notes_seed` the seed's rule (labeller `regex_seed`).
+Pass notes in chunks: memory is that of one chunk. No file is read or written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from clinical_assets.labels.assertion import Section, SectionIndex
+from clinical_assets.labels.compiled import ASSERTED, CompiledStudy
+from clinical_assets.labels.cue_words import LEXICON_TEXT
+from clinical_assets.labels.folding import may_match
+from clinical_assets.labels.lexicon import SECTION_PRIORS
+from clinical_assets.labels.output import Findings, canonical_sha256, label_table
+from clinical_assets.labels.seed_rules import LOOK_BACK, NEGATION_WORDS, SeedMatcher
+from clinical_assets.study.model import Study
+from clinical_assets.study.patterns import PatternTimeout
+
+__all__ = ["ENGINE_VERSION", "LABELLERS", "label_identity", "label_notes", "label_notes_seed"]
+
+# Raise it whenever the same note, study and lexicon could get another label.
+ENGINE_VERSION = "1"
+LABELLERS = ("regex", "regex_seed")
+_NOTE_COLUMNS = ("note_id", "person_id", "text", "text_sha256", "status", "batch")
+_SECTION_COLUMNS = ("note_id", "text_sha256", "section", "heading_start", "body_start", "body_end")
+
+
+def label_notes(
+    notes: pa.Table | pa.RecordBatch, sections: pa.Table, study: Study, *, run_id: str, labelled_at: datetime
+) -> pa.Table:
+    """Label notes by the study's terms and the assertion engine.
+
+    Parameters
+    ----------
+    notes
+        NOTES contract, at least note_id, person_id, text, text_sha256, status, batch; n rows.
+    sections
+        SECTIONS contract, at least note_id, section, heading_start, body_start, body_end; may hold other notes'.
+    labelled_at
+        Time with a time zone, written to every row.
+
+    Returns
+    -------
+    LABELS contract, n x fields rows, note-major in the order of notes and of the study's fields. `value` is `mentioned`
+    where a mention is enough, else `asserted`. Notes that are not usable get `no_text`; a note on which a regex of the
+    study times out gets `unsupported` for every field.
+
+    Raises ValueError if a column is missing or `labelled_at` has no time zone.
+    """
+    table = _checked(notes, labelled_at)
+    compiled = _compiled(study.model_dump_json(include={"fields"}), study)
+    find_sections = _section_finder(sections, table)
+    mention_is_enough = [field.mention_is_enough for field in compiled.fields]
+    findings = Findings()
+    k = len(compiled.fields)
+    usable = _usable(table)
+    for row, text in _worth_reading(table, usable, None if compiled.needs_every_note else compiled.prefilter):
+        try:
+            outcomes = compiled.read(text, find_sections(row))
+        except PatternTimeout:
+            for column in range(k):
+                findings.failed[row * k + column] = ("unsupported", "pattern_timeout")
+            continue
+        for column, evidence in outcomes:
+            category, reason = evidence.assertion
+            asserted = category in ASSERTED
+            findings.add(
+                row * k + column, evidence.start, evidence.end,
+                value=asserted or mention_is_enough[column], asserted=asserted, assertion=category, reason=reason,
+            )  # fmt: skip
+    return label_table(
+        table,
+        [field.name for field in compiled.fields],
+        findings,
+        label_identity(study, "regex"),
+        usable=usable,
+        run_id=run_id,
+        labelled_at=labelled_at,
+    )
+
+
+def label_notes_seed(notes: pa.Table | pa.RecordBatch, study: Study, *, run_id: str, labelled_at: datetime) -> pa.Table:
+    """Label notes by the seed's rule, exactly; arguments and result as `label_notes`.
+
+    Fields without a `seed` block get status `unsupported`. `value` is the seed's answer: a match not preceded by a
+    negation word; `mentioned` says whether there was a match at all.
+    """
+    table = _checked(notes, labelled_at)
+    known = [index for index, field in enumerate(study.fields) if field.seed is not None]
+    matcher = _seed_matcher(tuple(tuple(study.fields[i].seed.terms) for i in known))  # type: ignore[union-attr]
+    findings = Findings()
+    k = len(study.fields)
+    usable = _usable(table)
+    if matcher is not None:
+        for row, text in _worth_reading(table, usable, matcher.literals):
+            for index, match in matcher.find(text).items():
+                findings.add(
+                    row * k + known[index], match.start, match.end, value=match.survives, asserted=match.survives,
+                    assertion="affirmed" if match.survives else "negated",
+                    reason="no_cue" if match.survives else "look_back",
+                )  # fmt: skip
+    return label_table(
+        table,
+        [field.name for field in study.fields],
+        findings,
+        label_identity(study, "regex_seed"),
+        usable=usable,
+        unsupported=[field.name for field in study.fields if field.seed is None],
+        run_id=run_id,
+        labelled_at=labelled_at,
+    )
+
+
+def label_identity(study: Study, labeller: str) -> dict[str, str]:
+    """Return the identity columns that are the same for every row of a labeller: all but note_id and note_sha256.
+
+    `prompt_sha` changes with whatever can change a label: for `regex` the rules of the fields and the lexicon, for
+    `regex_seed` the seed terms. A field's definition is for language models and does not count.
+    """
+    if labeller == "regex":
+        rules: dict[str, Any] = {
+            "fields": [field.model_dump(mode="json", exclude={"definition", "seed"}) for field in study.fields],
+            "lexicon": {f"{category}/{side}": text for (category, side), text in LEXICON_TEXT.items()},
+            "section_priors": {category: list(names) for category, names in SECTION_PRIORS.items()},
+        }
+    elif labeller == "regex_seed":
+        rules = {
+            "fields": [field.model_dump(mode="json", include={"name", "seed"}) for field in study.fields],
+            "negation": list(NEGATION_WORDS),
+            "look_back": LOOK_BACK,
+        }
+    else:
+        raise ValueError(f"unknown labeller {labeller!r}; rule-based labellers are: {', '.join(LABELLERS)}")
+    return {
+        "labeller": labeller,
+        "model_revision": ENGINE_VERSION,
+        "adapter_sha": "",
+        "prompt_sha": canonical_sha256(rules),
+        "schema_version": study.schema_version,
+        "decoding": "rules",
+    }
+
+
+# --- chunks -----------------------------------------------------------------------------------------------------------
+
+
+def _checked(notes: pa.Table | pa.RecordBatch, labelled_at: datetime) -> pa.Table:
+    missing = [name for name in _NOTE_COLUMNS if name not in notes.schema.names]
+    if missing:
+        raise ValueError(f"notes lack columns: {', '.join(missing)}; needed are: {', '.join(_NOTE_COLUMNS)}")
+    if labelled_at.tzinfo is None:
+        raise ValueError("labelled_at has no time zone; use datetime.now(timezone.utc)")
+    table = pa.Table.from_batches([notes]) if isinstance(notes, pa.RecordBatch) else notes
+    return table.select(list(_NOTE_COLUMNS))
+
+
+def _usable(table: pa.Table) -> np.ndarray[Any, Any]:
+    # a null text cannot be read whatever its status says; nothing is ever done to str(None)
+    usable = pc.and_(pc.equal(table["status"], "usable"), pc.is_valid(table["text"]))
+    return np.asarray(pc.fill_null(usable, False).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _worth_reading(
+    table: pa.Table, usable: np.ndarray[Any, Any], literals: tuple[str, ...] | None
+) -> Iterator[tuple[int, str]]:
+    """Yield (row, text) of the usable notes in which a literal occurs; of all usable ones for None."""
+    wanted = usable
+    if literals is not None and table.num_rows:
+        hit = may_match(table["text"], literals)
+        wanted = usable & np.asarray(pc.fill_null(hit, False).to_numpy(zero_copy_only=False), dtype=bool)
+    rows = np.flatnonzero(wanted)
+    if len(rows):
+        yield from zip(rows.tolist(), table["text"].take(pa.array(rows)).to_pylist(), strict=True)
+
+
+def _section_finder(sections: pa.Table, notes: pa.Table) -> Callable[[int], Callable[[], SectionIndex]]:
+    """Return row -> (-> sections of that note); sections become Python objects only for notes that need them."""
+    missing = [name for name in _SECTION_COLUMNS if name not in sections.schema.names and name != "text_sha256"]
+    if missing:
+        raise ValueError(f"sections lack columns: {', '.join(missing)}; needed are: {', '.join(_SECTION_COLUMNS)}")
+    none = SectionIndex()
+    note_ids = notes["note_id"].to_numpy()
+    if not sections.num_rows or not len(note_ids):
+        return lambda row: lambda: none
+    section_ids = sections["note_id"].to_numpy()
+    keep = np.flatnonzero(np.isin(section_ids, note_ids))
+    keep = keep[np.argsort(section_ids[keep], kind="stable")]
+    ids = section_ids[keep]
+    columns = [sections[name].take(pa.array(keep)) for name in ("section", "heading_start", "body_start", "body_end")]
+    hashes = sections["text_sha256"].take(pa.array(keep)) if "text_sha256" in sections.schema.names else None
+    first, last = np.searchsorted(ids, note_ids, "left"), np.searchsorted(ids, note_ids, "right")
+
+    def finder(row: int) -> Callable[[], SectionIndex]:
+        def find() -> SectionIndex:
+            start, count = int(first[row]), int(last[row] - first[row])
+            if not count:
+                return none
+            values = [column.slice(start, count).to_pylist() for column in columns]
+            found = [Section(*each) for each in zip(*values, strict=True)]
+            if hashes is not None:
+                # sections of an older text of the note say nothing of this one
+                own = notes["text_sha256"][row].as_py()
+                of = hashes.slice(start, count).to_pylist()
+                found = [section for section, sha in zip(found, of, strict=True) if sha == own]
+            return SectionIndex(found)
+
+        return find
+
+    return finder
+
+
+# --- compiled rules, built once per study in a process ----------------------------------------------------------------
+
+
+class _Keyed:
+    """Carries a study past lru_cache under the JSON of its fields: pydantic models with lists are not hashable."""
+
+    def __init__(self, key: str, study: Study) -> None:
+        self.key, self.study = key, study
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Keyed) and other.key == self.key
+
+
+@lru_cache(maxsize=4)
+def _compile(keyed: _Keyed) -> CompiledStudy:
+    return CompiledStudy(keyed.study)
+
+
+def _compiled(key: str, study: Study) -> CompiledStudy:
+    return _compile(_Keyed(key, study))
+
+
+@lru_cache(maxsize=4)
+def _seed_matcher(terms: tuple[tuple[str, ...], ...]) -> SeedMatcher | None:
+    return SeedMatcher(terms) if terms else None

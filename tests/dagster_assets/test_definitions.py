@@ -1,0 +1,77 @@
+"""What the code location consists of: a change of the graph must be meant."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from sensors.automation import build_automation_sensors
+
+PER_BATCH = {"notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "labels/regex", "labels/regex_seed"}
+WAREHOUSE = {
+    "notes/note_index", "labels/regex_labels", "labels/concept_counts", "ops/batches", "ops/rejects",
+    *(f"omop/{t}" for t in (
+        "person", "observation_period", "visit_occurrence", "condition_occurrence", "drug_exposure", "procedure_occurrence", "measurement",
+        "observation", "death", "care_site", "concept", "concept_ancestor", "concept_relationship",
+    )),
+}  # fmt: skip
+
+
+def specs(defs):
+    return {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
+
+
+def test_definitions_are_loadable(defs) -> None:
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_the_graph_is_what_it_is_meant_to_be(defs) -> None:
+    found = specs(defs)
+    assert {key for key in found if not key.startswith("landing/")} == PER_BATCH | WAREHOUSE
+    assert {key for key, spec in found.items() if spec.partitions_def} == PER_BATCH
+
+
+def test_every_asset_says_whose_it_is_and_what_it_holds(defs) -> None:
+    for key, spec in specs(defs).items():
+        assert spec.group_name, key
+        assert spec.owners, key
+        assert spec.description, key
+        assert key.startswith("landing/") or spec.kinds, key
+        assert key.startswith("landing/") or "row" in spec.description.lower(), f"{key}: the description gives the grain"
+
+
+def test_everything_but_sources_and_intake_refreshes_by_condition(defs) -> None:
+    conditions = {key: spec.automation_condition and spec.automation_condition.get_label() for key, spec in specs(defs).items()}
+    assert {key for key, label in conditions.items() if label == "follow_code"} == {"labels/regex", "labels/regex_seed"}
+    assert {key for key, label in conditions.items() if label == "refresh_aggregate"} == WAREHOUSE
+    assert {key for key, label in conditions.items() if label is None} == {k for k in conditions if k.startswith(("landing/",))} | {
+        "notes/notes", "notes/sections", "notes/rejects", "notes/intakes",
+    }  # fmt: skip
+
+
+def test_the_two_automation_sensors_cover_every_asset_once(defs) -> None:
+    graph = defs.resolve_asset_graph()
+    covered = [sensor.asset_selection.resolve(graph) for sensor in build_automation_sensors()]
+    assert covered[0] | covered[1] >= {key for key in graph.get_all_asset_keys() if graph.get(key).automation_condition}
+    assert covered[0] & covered[1] == set()
+
+
+def test_what_runs_by_itself_is_on_and_gpu_time_is_opt_in(defs) -> None:
+    status = {sensor.name: sensor.default_status.value for sensor in defs.sensors}
+    assert status == {
+        "land_note_batches": "RUNNING",
+        "observe_omop_snapshots": "RUNNING",
+        "automation_cpu": "RUNNING",
+        "automation_gpu": "STOPPED",
+        "alert_on_run_failure": "RUNNING",
+    }
+    assert {schedule.name: schedule.cron_schedule for schedule in defs.schedules} == {"check_data_quality_daily": "0 6 * * *"}
+
+
+def test_every_per_batch_asset_has_the_standing_check(defs) -> None:
+    keys = defs.resolve_asset_graph().asset_check_keys
+    assert {k.asset_key.to_user_string() for k in keys if k.name == "no_partition_left_failed"} == PER_BATCH
+
+
+def test_the_warehouse_is_rebuilt_in_a_pool(defs) -> None:
+    asset = next(a for a in defs.assets if isinstance(a, dg.AssetsDefinition) and dg.AssetKey(["ops", "batches"]) in a.keys)
+    assert asset.op.pool == "warehouse"
