@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from clinical_assets.cohort.omop_landing import cdm_tables
 from clinical_assets.labels.assets import regex_labels, regex_seed_labels
 from clinical_assets.labels.checks import build_label_checks
 from clinical_assets.notes.assets import ingest_note_batch
-from clinical_assets.notes.checks import NOTE_CHECKS
+from clinical_assets.notes.checks import build_note_checks
 from clinical_assets.privacy import switch_off_telemetry
 from resources.dbt import dbt_resource, ensure_manifest
 from resources.deployment import DeploymentResource
@@ -41,6 +42,8 @@ def build_defs(*, deployment: DeploymentResource | None = None, resources: Mappi
         Resources that replace the usual ones, by name.
     """
     switch_off_telemetry()
+    # Checks per partition are a preview feature that this project tests (blocking and automation per batch).
+    warnings.filterwarnings("ignore", message="Specifying a partitions_def on an AssetCheckSpec", category=dg.PreviewWarning)
     manifest = ensure_manifest()
     deployment = deployment or DeploymentResource()
     assets = [*build_cohort_assets(manifest), ingest_note_batch, regex_labels, regex_seed_labels]
@@ -50,16 +53,17 @@ def build_defs(*, deployment: DeploymentResource | None = None, resources: Mappi
     landing = sorted(spec.key for spec in specs if spec.key.path[0] == "landing")
     warehouse = sorted(spec.key for spec in specs if spec.key not in {*per_batch, *landing})
     intake = sorted(ingest_note_batch.keys)
+    ingest_job = build_ingest_job(intake)
     omop_tables = [table.name for table in cdm_tables(json.loads(manifest.read_text(encoding="utf-8")))]
     return dg.Definitions(
         assets=assets,
-        asset_checks=[*NOTE_CHECKS, *build_label_checks("regex"), *build_label_checks("regex_seed"), *build_failed_partition_checks(per_batch)],
+        asset_checks=[*build_note_checks(), *build_label_checks("regex"), *build_label_checks("regex_seed"), *build_failed_partition_checks(per_batch)],
         jobs=[
-            build_ingest_job(intake),
+            ingest_job,
             *build_jobs(per_batch=per_batch, intake=intake, landing=landing, warehouse=warehouse),
         ],
         schedules=[build_quality_schedule(per_batch)],
-        sensors=[*build_landing_sensors(build_ingest_job(intake), omop_tables), *build_automation_sensors(), alert_on_run_failure],
+        sensors=[*build_landing_sensors(ingest_job, omop_tables), *build_automation_sensors(), alert_on_run_failure],
         resources={
             "deployment": deployment,
             "landing": LandingResource(deployment=deployment),

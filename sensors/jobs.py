@@ -1,13 +1,18 @@
 """Jobs that a person or the command line launches; automation needs none of them."""
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 __all__ = ["build_jobs"]
 
 
 def build_jobs(
     *, per_batch: list[dg.AssetKey], intake: list[dg.AssetKey], landing: list[dg.AssetKey], warehouse: list[dg.AssetKey]
-) -> list[dg.UnresolvedAssetJobDefinition]:
+) -> "list[UnresolvedAssetJobDefinition]":
     """Return the jobs over the given assets: everything per batch, labels per batch, the warehouse, the landed snapshots."""
     labels = [key for key in per_batch if key not in intake]
     return [
@@ -18,5 +23,5 @@ def build_jobs(
     ]
 
 
-def _job(name: str, keys: list[dg.AssetKey], description: str) -> dg.UnresolvedAssetJobDefinition:
+def _job(name: str, keys: list[dg.AssetKey], description: str) -> "UnresolvedAssetJobDefinition":
     return dg.define_asset_job(name, selection=dg.AssetSelection.assets(*keys), description=description)

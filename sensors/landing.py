@@ -2,6 +2,7 @@
 
 import json
 import time
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -12,12 +13,15 @@ from resources.lake import LakeResource
 from resources.landing import LandingResource
 from resources.partitions import NOTE_BATCHES, NOTE_BATCHES_NAME
 
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
 __all__ = ["build_ingest_job", "build_landing_sensors"]
 
 _DIGEST_BYTES_PER_TICK = 2 << 30  # about 10 s of hashing; a tick must end well within the 60 s gRPC limit
 
 
-def build_ingest_job(intake: list[dg.AssetKey]) -> dg.UnresolvedAssetJobDefinition:
+def build_ingest_job(intake: list[dg.AssetKey]) -> "UnresolvedAssetJobDefinition":
     """Return the job that ingests one note batch with its checks, and nothing downstream."""
     return dg.define_asset_job(
         "ingest_note_batch_job",
@@ -26,7 +30,7 @@ def build_ingest_job(intake: list[dg.AssetKey]) -> dg.UnresolvedAssetJobDefiniti
     )
 
 
-def build_landing_sensors(ingest_job: dg.UnresolvedAssetJobDefinition, omop_tables: list[str]) -> list[dg.SensorDefinition]:
+def build_landing_sensors(ingest_job: "UnresolvedAssetJobDefinition", omop_tables: list[str]) -> list[dg.SensorDefinition]:
     """Return the sensors on new notes and on new OMOP snapshots.
 
     Parameters

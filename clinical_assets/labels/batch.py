@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from clinical_assets.labels.ledger import LabelTally, label_chunks
+from clinical_assets.privacy import withhold_messages
 from clinical_assets.progress import Progress
 from clinical_assets.storage.contracts import LABELS
-from clinical_assets.storage.lake import Lake, Written
+from clinical_assets.storage.lake import ContractError, Lake, Written
 
 __all__ = ["NOTE_COLUMNS", "LabelRun", "label_batch"]
 
@@ -62,5 +63,6 @@ def label_batch(
             yield notes
             progress.add(notes.num_rows)
 
-    written = lake.write(table, label_chunks(counted(), existing, identity, label, tally), LABELS, batch=batch)
+    with withhold_messages(ContractError, OSError):
+        written = lake.write(table, label_chunks(counted(), existing, identity, label, tally), LABELS, batch=batch)
     return LabelRun(written, tally, round(time.monotonic() - started, 3))

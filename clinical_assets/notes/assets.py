@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from clinical_assets.cohort.omop_landing import OmopLandingError
 from clinical_assets.notes.errors import UnreadableBatch
 from clinical_assets.notes.intake import intake_batch
 from clinical_assets.notes.store import INTAKE_TABLES, store_intake
+from clinical_assets.privacy import withhold_messages
 from resources.deployment import DeploymentResource
 from resources.lake import LakeResource
 from resources.landing import LandingResource
@@ -46,17 +48,18 @@ def ingest_note_batch(
     """Read one landed file or folder; store what can be stored, quarantine the rest, account for every row."""
     batch, study = context.partition_key, deployment.load_study()
     try:
-        source, digest = landing.batch(batch)
-        intake = intake_batch(
-            source,
-            root=landing.notes_folder(),
-            batch=batch,
-            digest=digest,
-            mapping=study.notes,
-            limits=study.limits,
-            persons=landing.persons(),
-            ingested_at=datetime.now(UTC),
-        )
+        with withhold_messages(UnreadableBatch, OmopLandingError, OSError):
+            source, digest = landing.batch(batch)
+            intake = intake_batch(
+                source,
+                root=landing.notes_folder(),
+                batch=batch,
+                digest=digest,
+                mapping=study.notes,
+                limits=study.limits,
+                persons=landing.persons(),
+                ingested_at=datetime.now(UTC),
+            )
     except UnreadableBatch as error:
         raise dg.Failure(str(error), allow_retries=False) from None
     for table, written, numbers in store_intake(lake.open(), intake, run_id=context.run_id):

@@ -51,7 +51,7 @@ class Outcome:
     passed: bool
     n_rows: int
     n_unexpected: int | None
-    observed: float | int | None
+    observed: float | None
     error: str | None
 
 
@@ -88,12 +88,12 @@ def _outcome(name: str, entry: Any, n_rows: int) -> Outcome:
         # The message may quote values; its kind may not.
         text = str(entry.exception_info.get("exception_message") or next(iter(entry.exception_info.values()), ""))
         error = (re.findall(r"\b[A-Za-z_.]*(?:Error|Exception)\b", text) or ["evaluation failed"])[0] if text and text != "False" else None
-    observed = entry.result.get("observed_value")
+    observed, unexpected = entry.result.get("observed_value"), entry.result.get("unexpected_count")
     return Outcome(
         name=name,
         passed=bool(entry.success),
         n_rows=n_rows,
-        n_unexpected=entry.result.get("unexpected_count"),
-        observed=observed if isinstance(observed, int | float) else None,
+        n_unexpected=None if unexpected is None else int(unexpected),
+        observed=float(observed) if isinstance(observed, int | float) else None,
         error=error,
     )
