@@ -44,6 +44,7 @@ def build_defs(*, deployment: DeploymentResource | None = None, resources: Mappi
     switch_off_telemetry()
     # Checks per partition are a preview feature that this project tests (blocking and automation per batch).
     warnings.filterwarnings("ignore", message="Specifying a partitions_def on an AssetCheckSpec", category=dg.PreviewWarning)
+    warnings.filterwarnings("ignore", message="Function `multi_observable_source_asset`", category=dg.BetaWarning)
     manifest = ensure_manifest()
     deployment = deployment or DeploymentResource()
     assets = [*build_cohort_assets(manifest), ingest_note_batch, regex_labels, regex_seed_labels]

@@ -5,6 +5,8 @@ The same jobs, assets and checks as in the UI; one process, because starting one
 
 from __future__ import annotations
 
+import contextlib
+import io
 import time
 from collections.abc import Callable
 from typing import Any
@@ -91,5 +93,10 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
 
 def _execute(defs: Any, instance: Any, job: str, partition: str | None) -> tuple[bool, float]:
     started = time.monotonic()
-    result = defs.resolve_job_def(job).execute_in_process(instance=instance, partition_key=partition, raise_on_error=False)
+    # Dagster's log of the run is in its instance, for the UI; on the terminal only warnings, and not dbt's 200 lines.
+    quiet = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
+    with contextlib.redirect_stdout(io.StringIO()):
+        result = defs.resolve_job_def(job).execute_in_process(
+            instance=instance, partition_key=partition, run_config=quiet, raise_on_error=False
+        )
     return result.success, time.monotonic() - started

@@ -75,3 +75,7 @@ def test_every_per_batch_asset_has_the_standing_check(defs) -> None:
 def test_the_warehouse_is_rebuilt_in_a_pool(defs) -> None:
     asset = next(a for a in defs.assets if isinstance(a, dg.AssetsDefinition) and dg.AssetKey(["ops", "batches"]) in a.keys)
     assert asset.op.pool == "warehouse"
+
+
+def test_tables_are_named_as_analysts_type_them(defs) -> None:
+    assert specs(defs)["labels/concept_counts"].metadata["dagster/table_name"] == "labels.concept_counts"

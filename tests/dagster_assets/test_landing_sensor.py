@@ -21,10 +21,10 @@ def tick(defs):
     with dg.instance_for_test() as instance:
 
         def go():
-            context = dg.build_sensor_context(
+            with dg.build_sensor_context(
                 instance=instance, instance_ref=instance.get_ref(), cursor=state["cursor"], resources=resources, definitions=defs
-            )
-            data = sensor.evaluate_tick(context)
+            ) as context:
+                data = sensor.evaluate_tick(context)
             state["cursor"] = data.cursor
             for request in data.dynamic_partitions_requests or []:
                 instance.add_dynamic_partitions(NOTE_BATCHES_NAME, list(request.partition_keys))
