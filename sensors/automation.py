@@ -13,38 +13,40 @@ GPU_KIND = "gpu"
 
 
 def refresh_on_change() -> dg.AutomationCondition:
-    """Backfill what is missing, follow content changes, retry a failure once.
+    """Backfill what is missing, follow content changes, retry a failure once; wait for blocking checks upstream.
 
     Not bare ``eager()``: that never requests partitions that were missing before its first tick, and never retries.
     Not bare ``execution_failed()``: that is an endless loop of failing runs.
     """
     condition = dg.AutomationCondition
-    upstream_changed = (
-        condition.any_deps_updated()
-        .replace("newly_updated", condition.data_version_changed())
-        .since(condition.newly_requested() | condition.initial_evaluation())  # latched: survives a run in flight
-    )
-    trigger = (condition.missing() & ~condition.execution_failed()) | upstream_changed | condition.execution_failed().newly_true()
-    return (
-        trigger
-        & condition.all_deps_blocking_checks_passed()
-        & ~condition.any_deps_missing()
-        & ~condition.any_deps_in_progress()
-        & ~condition.in_progress()
-    ).with_label("refresh_on_change")
+    waits = condition.all_deps_blocking_checks_passed() & ~condition.any_deps_missing()
+    return (_trigger() & waits & _idle()).with_label("refresh_on_change")
 
 
 def follow_code() -> dg.AutomationCondition:
     """Like :func:`refresh_on_change`, and rerun every partition when the asset's code version changes."""
     condition = dg.AutomationCondition
     code_changed = condition.code_version_changed().since(condition.newly_requested())
-    ready = ~condition.any_deps_missing() & ~condition.any_deps_in_progress() & ~condition.in_progress()
-    return (refresh_on_change() | (code_changed & condition.all_deps_blocking_checks_passed() & ready)).with_label("follow_code")
+    waits = condition.all_deps_blocking_checks_passed() & ~condition.any_deps_missing()
+    return ((_trigger() | code_changed) & waits & _idle()).with_label("follow_code")
 
 
 def refresh_aggregate() -> dg.AutomationCondition:
-    """Eager for an unpartitioned asset over note batches: one missing batch does not hold it up."""
-    return dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing()).with_label("refresh_aggregate")
+    """Refresh an unpartitioned asset over note batches: a missing or failed batch does not hold it up."""
+    return (_trigger() & _idle()).with_label("refresh_aggregate")
+
+
+def _trigger() -> dg.AutomationCondition:
+    condition = dg.AutomationCondition
+    changed = condition.any_deps_updated().replace("newly_updated", condition.data_version_changed())
+    # Latched, so that a change during a run in flight is not forgotten. A change in the very tick in which the last
+    # request is noticed came after that request: it must not be reset with it, or it would be lost for ever.
+    pending = changed.since((condition.newly_requested() & ~changed) | condition.initial_evaluation())
+    return (condition.missing() & ~condition.execution_failed()) | pending | condition.execution_failed().newly_true()
+
+
+def _idle() -> dg.AutomationCondition:
+    return ~dg.AutomationCondition.any_deps_in_progress() & ~dg.AutomationCondition.in_progress()
 
 
 def with_automation(spec: dg.AssetSpec) -> dg.AssetSpec:
