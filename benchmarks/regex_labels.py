@@ -1,151 +1,230 @@
-"""Throughput of the rule-based labellers against the seed's way, on the same notes in the same process, one thread.
+"""Throughput of the rule-based labellers against the seed's row-wise pandas labelling, side by side in one process.
 
-Competitors: (a) the seed's way written anew: ``pandas.apply`` row by row, one ``re.finditer`` per concept, a negation search in the 50
-characters before each hit; (b) our seed-compatible labeller, whose labels must be identical to (a); (c) the assertion engine.
-Notes: public texts (MTSamples, E3C) where present, else filler; 35 % get sentences with the study's terms, 1 % adversarial Unicode.
+    python benchmarks/regex_labels.py [--mb 50] [--repeats 1] [--chunk 2000]
 
-    .venv/bin/python benchmarks/regex_labels.py [--mb 50] [--repeats 3]
+Notes are public MTSamples reports and E3C case reports where $CLINICAL_PUBLIC_DATA has them (else filler sentences),
+mixed and repeated; about 35 % of the notes get sentences with terms, 1 % are adversarial or non-ASCII. The seed's rule is
+written anew here from its description: one compiled regex per concept, searched note by note through
+`pandas.apply(pd.Series)`. Printed: MB/s, ratio to the seed, labels that differ (must be 0 for the seed-compatible
+labeller; the assertion engine answers another question, its differences are for information), and peak memory by chunk.
 """
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import argparse
 import hashlib
-import os
 import random
 import re
 import resource
-import statistics
 import time
-from datetime import UTC, date, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clinical_assets.labels.regex_labels import label_notes, label_notes_seed
-from clinical_assets.notes.sections import sections_table
-from clinical_assets.storage.contracts import NOTES
+from clinical_assets.storage.contracts import SECTIONS
 from clinical_assets.study.load import load_study
 
-CHUNK = 2_000  # notes, as the asset reads them
+ROOT = Path(__file__).resolve().parents[1]
 
-# The seed's rule, from its description: concepts, word boundaries, case folded, and cues in the 50 characters before a hit.
-SEED = {
-    "cml_diagnosed": ["chronic (?:myelogenous|myeloid) leukemia", "cml"],
-    "aml_diagnosed": ["acute (?:myelogenous|myeloid) leukemia", "aml"],
-    "blast_phase_cml": ["blast[- ]?(?:phase|crisis) (?:cml|chronic (?:myelogenous|myeloid) leukemia)"],
-    "acute_phase_cml": ["acute[- ]?phase (?:cml|chronic (?:myelogenous|myeloid) leukemia)"],
-    "bmt_history": ["bone marrow transplant", "hematopoietic stem cell transplant", "stem cell transplant", "sct", "bmt", "hsct"],
+# --- the seed, anew ---------------------------------------------------------------------------------------------------
+
+_CML = "chronic (?:myelogenous|myeloid) leukemia"
+SEED_PATTERNS = {
     "imatinib_mentioned": ["imatinib", "gleevec", "sti571"],
-    "related_drugs_mentioned": ["dasatinib", "sprycel", "nilotinib", "tasigna", "bosutinib", "bosulif", "ponatinib", "iclusig"],
-}
-CUES = r"\b(?:no|denies|without|not on|never received|negative for|no history of)\b"
-
-SENTENCES = (
-    "CML in chronic phase, on imatinib 400 mg daily. ", "No history of bone marrow transplant. ", "Denies AML. ", "Started dasatinib after Gleevec failed. ",
-    "chronic myeloid leukemia diagnosed in 2011. ", "s/p allogeneic stem cell transplant in 2015. ", "without evidence of blast crisis CML. ",
-    "Never received nilotinib. ", "Family history of acute myelogenous leukemia. ", "acute phase CML was considered. ", "blast-phase chronic myelogenous leukemia. ",
-)  # fmt: skip
-ODD = ("CM\u0131L no\u017f imatin\u0130b \u212aCML \ufb01 ", "IMATINIB\u200bCML\u0301 ", "caſino CML ", "ſct BMT_ _AML ")
-
-
-def corpus() -> list[str]:
-    root = Path(os.environ.get("CLINICAL_PUBLIC_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")) / "notes"
-    texts: list[str] = []
-    for file, column in (("mtsamples_dev.parquet", "transcription"), ("e3c_en_layer3_ccby_dev.parquet", "text")):
-        if (root / file).exists():
-            texts += [text for text in pq.read_table(root / file, columns=[column])[column].to_pylist() if text]
-    return texts or ["The patient was seen in clinic today for follow-up of hypertension. " * 40]
+    "related_drugs_mentioned": [
+        "dasatinib", "sprycel", "nilotinib", "tasigna", "bosutinib", "bosulif", "ponatinib", "iclusig",
+    ],
+    "cml_diagnosed": [_CML, "cml"],
+    "aml_diagnosed": ["acute (?:myelogenous|myeloid) leukemia", "aml"],
+    "blast_phase_cml": [f"blast[- ]?(?:phase|crisis) (?:cml|{_CML})"],
+    "bmt_history": [
+        "bone marrow transplant", "hematopoietic stem cell transplant", "stem cell transplant", "sct", "bmt", "hsct",
+    ],
+    "acute_phase_cml": [f"acute[- ]?phase (?:cml|{_CML})"],
+}  # fmt: skip
+SEED_REGEX = {name: r"\b(?:" + "|".join(terms) + r")\b" for name, terms in SEED_PATTERNS.items()}
+SEED_CUES = r"\b(?:no|denies|without|not on|never received|negative for|no history of)\b"
 
 
-def build(megabytes: float) -> list[str]:
-    rng, base, notes, size = random.Random(7), corpus(), [], 0
+def seed_label(note: str) -> dict[str, bool]:
+    """The seed's rule for one note."""
+    out = {}
+    for name, pattern in SEED_REGEX.items():
+        kept = 0
+        for match in re.finditer(pattern, note, re.IGNORECASE):
+            before = note[max(0, match.start() - 50) : match.start()]
+            if not re.search(SEED_CUES, before, re.IGNORECASE):
+                kept += 1
+        out[name] = kept > 0
+    return out
+
+
+# --- notes ------------------------------------------------------------------------------------------------------------
+
+_TERM_SENTENCES = """Chronic myeloid leukemia diagnosed in 2014, on imatinib 400 mg daily.
+Patient with CML, chronic phase, in major molecular response (MMR) on dasatinib.
+No evidence of AML on marrow examination.
+Denies prior bone marrow transplant.
+Status post allogeneic stem cell transplant in 2012 with a sibling donor.
+She was switched from Gleevec to nilotinib because of edema.
+Blast crisis CML was ruled out by flow cytometry.
+Family history: father with chronic myelogenous leukemia.
+Candidate for HSCT if she progresses on ponatinib.
+He has acute myeloid leukemia (AML) evolving from MDS.
+Acute-phase CML was considered; accelerated phase CML is less likely.
+BMT consult requested. Never received STI571.
+Blast-phase chronic myeloid leukemia treated with Tasigna.
+CMML, not CML. No fever. Continue imatinib.""".splitlines()
+_ADVERSARIAL = [
+    "casi\u017fno \u0131mat\u0131n\u0131b IMAT\u0130N\u0130B \u212ano CML\u0301 c\u00e1ncer", "no" * 40 + " cml cml cml no cml", "\U0001f600cml\U0001f600 aml_ _bmt bmt-cml",
+    "bla\u017ft-cri\u017fi\u017f cml; blast crisis  cml; blastphase cml", "\u00e9tat: leuc\u00e9mie, CML\u00e9 \u00e9CML sct\u0660 \u0660bmt", "STI571sti571 sti571\u2019s ST\u0130571",
+]  # fmt: skip
+_FILLER = """The patient is a pleasant adult who returns for routine follow up and feels well today.
+Blood pressure 128/76, pulse 72, temperature 98.4. Lungs are clear to auscultation bilaterally.
+Abdomen is soft and nontender without organomegaly. Complete blood count was reviewed and is stable.
+We will continue the current regimen and see the patient again in three months.
+There was no evidence of infection, and the wound edges were clean, dry and intact.""".splitlines()
+
+
+def base_texts() -> tuple[str, list[str]]:
+    """Return (where the texts come from, texts)."""
+    folder = Path(os.environ.get("CLINICAL_PUBLIC_DATA", ROOT.parent / "shared" / "data")) / "notes"
+    out: list[str] = []
+    for name, column in (("mtsamples_dev.parquet", "transcription"), ("e3c_en_layer3_ccby_dev.parquet", "text")):
+        if (folder / name).exists():
+            out += [text for text in pq.read_table(folder / name, columns=[column])[column].to_pylist() if text]
+    if out:
+        return "MTSamples and E3C", out
+    rng = random.Random(1)
+    return "filler sentences", [" ".join(rng.choices(_FILLER, k=rng.randint(8, 60))) for _ in range(3_000)]
+
+
+def make_notes(megabytes: float, seed: int = 7) -> tuple[str, pa.Table]:
+    """Return (source, notes) of about `megabytes` (10^6 bytes of UTF-8)."""
+    rng = random.Random(seed)
+    source, base = base_texts()
+    # texts that name a concept of themselves are kept for the third of notes with terms
+    named = re.compile("|".join(SEED_REGEX.values()), re.IGNORECASE)
+    plain = [text for text in base if not named.search(text)]
+    own = [text for text in base if named.search(text)] or plain
+    texts, size = [], 0
     while size < megabytes * 1e6:
-        text = rng.choice(base)
-        if rng.random() < 0.35:
-            for _ in range(rng.randint(1, 4)):
-                at = rng.randint(0, len(text))
-                text = text[:at] + " " + rng.choice(SENTENCES) + text[at:]
-        if rng.random() < 0.01:
-            text += rng.choice(ODD) * 3
-        notes.append(text)
+        draw = rng.random()
+        text = rng.choice(own) if draw < 0.05 else rng.choice(plain)
+        while len(text) < 3_500 and rng.random() < 0.75:
+            text += "\n\n" + rng.choice(plain)
+        if 0.05 <= draw < 0.35:
+            lines = text.split(". ")
+            for _ in range(rng.randint(1, 6)):
+                lines.insert(rng.randrange(len(lines) + 1), rng.choice(_TERM_SENTENCES).rstrip("."))
+            text = ". ".join(lines)
+        elif draw < 0.36:
+            at = rng.randrange(len(text))
+            text = text[:at] + " " + rng.choice(_ADVERSARIAL) + " " + rng.choice(_TERM_SENTENCES) + text[at:]
+        texts.append(text)
         size += len(text.encode())
-    return notes
+    n = len(texts)
+    table = pa.table(
+        {
+            "note_id": pa.array(range(n), pa.int64()),
+            "person_id": pa.array(range(n), pa.int64()),
+            "text": pa.array(texts, pa.large_string()),
+            "text_sha256": [hashlib.sha256(text.encode()).hexdigest() for text in texts],
+            "status": ["usable"] * n,
+            "batch": ["bench"] * n,
+        }
+    )
+    return source, table
 
 
-def seed_way(frame: pd.DataFrame) -> pd.DataFrame:
-    patterns = {name: re.compile(r"\b(?:" + "|".join(terms) + r")\b", re.IGNORECASE) for name, terms in SEED.items()}
-    cue = re.compile(CUES, re.IGNORECASE)
-
-    def label(text: str) -> pd.Series:
-        found = {}
-        for name, pattern in patterns.items():
-            found[name] = False
-            for match in pattern.finditer(text):
-                if not cue.search(text[max(0, match.start() - 50) : match.start()]):
-                    found[name] = True
-        return pd.Series(found)
-
-    return frame["text"].apply(label)
+def peak_mb() -> float:
+    """Return the peak resident memory of this process so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def table(texts: list[str]) -> pa.Table:
-    now = datetime.now(UTC)
-    size = len(texts)
-    columns = {
-        "note_id": list(range(size)), "person_id": [1] * size, "note_date": [date(2020, 1, 1)] * size, "text": texts,
-        "text_sha256": [hashlib.sha256(t.encode()).hexdigest() for t in texts], "n_chars": [len(t) for t in texts], "status": ["usable"] * size,
-        "batch": ["b"] * size, "source_file_sha256": [""] * size, "ingested_at": [now] * size,
-    }  # fmt: skip
-    return pa.table([pa.array(columns.get(f.name, [None] * size), f.type) for f in NOTES], schema=NOTES)
-
-
-def chunks(notes: pa.Table):
-    return (notes.slice(start, CHUNK) for start in range(0, notes.num_rows, CHUNK))
-
-
-def wide(labels: pa.Table) -> pd.DataFrame:
-    frame = labels.select(["note_id", "field", "value"]).to_pandas()
-    return frame[frame.field.isin(list(SEED))].pivot(index="note_id", columns="field", values="value")[list(SEED)].astype(bool)
+def timed(call: Callable[[], Any], repeats: int) -> tuple[float, Any]:
+    """Return (best wall seconds, result)."""
+    best, result = float("inf"), None
+    for _ in range(repeats):
+        started = time.perf_counter()
+        result = call()
+        best = min(best, time.perf_counter() - started)
+    return best, result
 
 
 def main() -> None:
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mb", type=float, default=50)
-    parser.add_argument("--repeats", type=int, default=3)
-    given = parser.parse_args()
+    parser.add_argument("--mb", type=float, default=50.0)
+    parser.add_argument("--repeats", type=int, default=1, help="best of so many runs, for each method")
+    parser.add_argument("--chunk", type=int, default=2_000, help="notes a chunk")
+    arguments = parser.parse_args()
+    import pandas as pd
+
     pa.set_cpu_count(1)
-    texts = build(given.mb)
+    pa.set_io_thread_count(1)
+    study = load_study()
+    source, notes = make_notes(arguments.mb)
+    texts = notes["text"].to_pylist()
     megabytes = sum(len(text.encode()) for text in texts) / 1e6
-    notes, study, now = table(texts), load_study(), datetime.now(UTC)
-    started = time.perf_counter()
-    sections = sections_table(notes)
-    sectioned = time.perf_counter() - started
-    frame = pd.DataFrame({"text": texts})
-    spent: dict[str, list[float]] = {"seed": [], "regex_seed": [], "regex": []}
-    made: dict[str, object] = {}
-    runs = {
-        "seed": lambda: seed_way(frame),
-        "regex_seed": lambda: pa.concat_tables([label_notes_seed(c, study, run_id="", labelled_at=now) for c in chunks(notes)]),
-        "regex": lambda: pa.concat_tables([label_notes(c, sections, study, run_id="", labelled_at=now) for c in chunks(notes)]),
-    }
-    label_notes_seed(notes.slice(0, 10), study, run_id="", labelled_at=now)  # compile outside the clock, as a service would
-    label_notes(notes.slice(0, 10), sections, study, run_id="", labelled_at=now)
-    for _ in range(given.repeats):
-        for name, go in runs.items():
-            started = time.perf_counter()
-            made[name] = go()
-            spent[name].append(time.perf_counter() - started)
-    seconds = {name: statistics.median(values) for name, values in spent.items()}
-    different = int((wide(made["regex_seed"]).to_numpy() != made["seed"][list(SEED)].to_numpy()).sum())
-    print(f"{megabytes:.1f} MB, {len(texts):,} notes, one thread, median of {given.repeats}; sections (found once at intake): {megabytes / sectioned:.0f} MB/s")
-    print(f"{'labeller':<34}{'s':>8}{'MB/s':>8}{'x seed':>8}  labels different from the seed's")
-    for name, title in (("seed", "(a) seed's way: pandas.apply + re"), ("regex_seed", "(b) regex_seed"), ("regex", "(c) regex, assertion engine")):
-        said = {"regex_seed": f"{different} of {len(texts) * len(SEED):,}"}.get(name, "")
-        print(f"{title:<34}{seconds[name]:>8.2f}{megabytes / seconds[name]:>8.1f}{seconds['seed'] / seconds[name]:>8.1f}  {said}")
-    print(f"peak resident memory of the whole process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:,.0f} MB (notes held three times for the comparison)")
+    stamp = {"run_id": "bench", "labelled_at": datetime.now(UTC)}
+    no_sections = SECTIONS.empty_table()
+    chunk = arguments.chunk
+
+    def by_chunk(label: Callable[[pa.Table], pa.Table]) -> pa.Table:
+        return pa.concat_tables(label(notes.slice(at, chunk)) for at in range(0, notes.num_rows, chunk))
+
+    # compile outside the clock, for both sides: re caches its patterns, we ours
+    seed_label("x")
+    label_notes(notes.slice(0, 1), no_sections, study, **stamp)
+    label_notes_seed(notes.slice(0, 1), study, **stamp)
+
+    print(f"{megabytes:.1f} MB, {notes.num_rows} notes from {source}; one thread, chunks of {chunk} notes")
+    memory = [("before labelling", peak_mb())]
+    rows = []
+    seconds_compatible, compatible = timed(
+        lambda: by_chunk(lambda part: label_notes_seed(part, study, **stamp)), arguments.repeats
+    )
+    memory.append(("after seed-compatible", peak_mb()))
+    seconds_engine, engine = timed(
+        lambda: by_chunk(lambda part: label_notes(part, no_sections, study, **stamp)), arguments.repeats
+    )
+    memory.append(("after assertion engine", peak_mb()))
+    frame = pd.DataFrame({"note_text": texts})
+    seconds_seed, seed = timed(
+        lambda: frame["note_text"].apply(lambda note: pd.Series(seed_label(str(note)))), arguments.repeats
+    )
+    memory.append(("after the seed's pandas", peak_mb()))
+
+    def matrix(table: pa.Table) -> pd.DataFrame:
+        names = [field.name for field in study.fields]
+        values = table["value"].to_pandas().to_numpy().reshape(-1, len(names))
+        return pd.DataFrame(values, columns=names)[list(SEED_REGEX)].astype(bool)
+
+    seed = seed[list(SEED_REGEX)].astype(bool).reset_index(drop=True)
+    with_term = len(set(compatible.filter(compatible["mentioned"])["note_id"].to_pylist()))
+    print(f"{with_term / notes.num_rows:.0%} of notes hold a seed term; {int(seed.to_numpy().sum())} seed labels are true")
+    for name, seconds, table in (
+        ("seed: pandas.apply + re", seconds_seed, None),
+        ("(b) seed-compatible", seconds_compatible, compatible),
+        ("(c) assertion engine", seconds_engine, engine),
+    ):
+        differ = 0 if table is None else int((matrix(table) != seed).to_numpy().sum())
+        rows.append((name, seconds, megabytes / seconds, seconds_seed / seconds, differ))
+    print(f"{'method':<26}{'seconds':>9}{'MB/s':>9}{'x seed':>8}{'labels differing':>18}")
+    for name, seconds, speed, ratio, differ in rows:
+        print(f"{name:<26}{seconds:>9.2f}{speed:>9.1f}{ratio:>8.1f}{differ:>18}")
+    print("peak RSS, MB: " + "; ".join(f"{name} {value:.0f}" for name, value in memory))
+    print("label differences of (c) are intended: it mends the seed's gaps and negation, and its mention fields ignore cues")
 
 
 if __name__ == "__main__":

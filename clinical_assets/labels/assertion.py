@@ -120,21 +120,31 @@ class AssertionEngine:
             return Assertion(self._prior[section.name], f"section:{section.name}")
         return Assertion("affirmed", "no_cue")
 
-    def _cues(self, padded: str) -> list[tuple[int, int, int]]:
-        """Leftmost-longest cues: (start, end, index) of the words, without the blanks around them."""
+    def _cues(self, padded: str, side: str) -> list[tuple[int, int, int]]:
+        """Leftmost-longest cues, by start: (start, end, index) of the words, without the blanks around them.
+
+        A cue that speaks to this side goes before a longer one that does not: "she denies" must not hide "denies".
+        """
         hits = self._automaton.find_matches_as_indexes(padded, overlapping=True)
         if not hits:
             return []
         spans = sorted((start + 1, 1 - end, index) for index, start, end in hits)
         out, edge = [], 0
+        others = []
         for start, minus_end, index in spans:
-            if start >= edge:
+            if side not in self._sides[index]:
+                others.append((start, -minus_end, index))
+            elif start >= edge:
                 edge = -minus_end
                 out.append((start, edge, index))
+        for start, end, index in others:
+            if all(end <= taken_start or taken_end <= start for taken_start, taken_end, _ in out):
+                out.append((start, end, index))
+        out.sort()
         return out
 
     def _walk_left(self, padded: str, found: dict[str, Assertion]) -> None:
-        hits = self._cues(padded)
+        hits = self._cues(padded, "before")
         owner = len(padded)
         owned = soft_stopped = shielded = False
         for position in range(len(hits) - 1, -1, -1):
@@ -160,7 +170,7 @@ class AssertionEngine:
             if cue.category in {"negated", "possible"} and soft_stopped:
                 continue
             if cue.category == "aspect":
-                shielded = True
+                shielded = shielded or not comma  # "no change in vision, diplopia" denies the diplopia
                 continue
             if cue.category == "negated" and shielded:
                 shielded = False
@@ -181,7 +191,7 @@ class AssertionEngine:
         return all(word in _INSIDE_PREDICATE for word in between)
 
     def _walk_right(self, padded: str, found: dict[str, Assertion]) -> None:
-        for start, _, index in self._cues(padded):
+        for start, _, index in self._cues(padded, "after"):
             sides = self._sides[index]
             cue = sides.get("after")
             if cue is None:

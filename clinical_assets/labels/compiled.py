@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from clinical_assets.labels.assertion import Assertion, AssertionEngine, SectionIndex
+from clinical_assets.labels.folding import fold
 from clinical_assets.labels.lexicon import SECTION_PRIORS, Cue, cues_from_lines
 from clinical_assets.labels.matcher import Group, Mention, TermMatcher, TermSpec
 from clinical_assets.labels.sentences import sentence_bounds
@@ -46,14 +47,13 @@ class CompiledStudy:
             )
             for field in self.fields
         ]
-        # the terms of conditions are further groups, looked for in the same pass
-        self._context_groups: dict[tuple[str, ...], int] = {}
-        for context in self._contexts():
-            key = tuple(context.any_of)
-            if key and key not in self._context_groups:
-                self._context_groups[key] = len(groups)
-                groups.append(Group("context", [TermSpec(term) for term in key]))
         self.matcher = TermMatcher(groups)
+        # the terms of conditions are looked for only in notes with a mention that has the condition
+        self.context_matchers = {
+            key: TermMatcher([Group("context", [TermSpec(term) for term in key])])
+            for key in {tuple(context.any_of) for context in self._contexts()}
+            if key
+        }
         engines: dict[tuple[object, ...], AssertionEngine] = {}
         self._engines = []
         for field in self.fields:
@@ -62,8 +62,8 @@ class CompiledStudy:
             if shape not in engines:
                 engines[shape] = AssertionEngine(cues, priors)
             self._engines.append(engines[shape])
-        # literals without one of which no field can be mentioned: those of conditions do not count
-        self.prefilter = TermMatcher(groups[: len(self.fields)]).anchors
+        # literals without one of which no field can be mentioned
+        self.prefilter = self.matcher.anchors
         self._unconditional = [
             field.requires_context is None
             and field.unless_context is None
@@ -88,20 +88,17 @@ class CompiledStudy:
 
     def read(self, text: str, sections: Callable[[], SectionIndex]) -> list[tuple[int, Evidence]]:
         """Return (field index, best evidence) for every field that the note mentions. Raises PatternTimeout."""
-        mentions = self.matcher.find(text)
+        folded = fold(text)
+        mentions = self.matcher.find(text, folded)
         if not mentions:
             return []
         by_group: dict[int, list[Mention]] = {}
         for mention in mentions:
             by_group.setdefault(mention.group, []).append(mention)
-        note = _Note(self, text, by_group)
+        note = _Note(self, text, folded, by_group)
+        index = sections()
         out = []
-        index: SectionIndex | None = None
         for group in sorted(by_group):
-            if group >= len(self.fields):
-                break
-            if index is None:
-                index = sections()
             best = self._best(note, group, by_group[group], index)
             if best is not None:
                 out.append((group, best))
@@ -141,21 +138,20 @@ class CompiledStudy:
             return section is None or section.name not in field.sections.ignore
         return True
 
-    def group_of(self, context: Context) -> list[int]:
-        """Return the groups whose mentions satisfy a condition."""
-        out = [self._index[name] for name in context.fields]
-        if context.any_of:
-            out.append(self._context_groups[tuple(context.any_of)])
-        return out
+    def field_index(self, name: str) -> int:
+        """Return the group of a field's mentions."""
+        return self._index[name]
 
 
 class _Note:
     """One note while it is read: its mentions by group, and its sentences as they are needed."""
 
-    def __init__(self, study: CompiledStudy, text: str, by_group: dict[int, list[Mention]]) -> None:
+    def __init__(self, study: CompiledStudy, text: str, folded: str, by_group: dict[int, list[Mention]]) -> None:
         self.study = study
         self.text = text
         self.by_group = by_group
+        self._folded = folded
+        self._contexts: dict[tuple[str, ...], list[Mention]] = {}
         self._sentences: dict[int, tuple[int, int]] = {}
 
     def sentence(self, mention: Mention) -> tuple[int, int]:
@@ -166,15 +162,17 @@ class _Note:
         return low, max(high, mention.end)
 
     def holds(self, context: Context, mention: Mention) -> bool:
-        groups = self.study.group_of(context)
+        others = [other for name in context.fields for other in self.by_group.get(self.study.field_index(name), ())]
+        others += self._context(tuple(context.any_of))
         if context.within == "note":
-            return any(group in self.by_group for group in groups)
+            return bool(others)
         low, high = self.sentence(mention)
-        return any(
-            low <= other.start and other.end <= high
-            for group in groups
-            for other in self.by_group.get(group, ())
-        )
+        return any(low <= other.start and other.end <= high for other in others)
+
+    def _context(self, terms: tuple[str, ...]) -> list[Mention]:
+        if terms and terms not in self._contexts:
+            self._contexts[terms] = self.study.context_matchers[terms].find(self.text, self._folded)
+        return self._contexts.get(terms, [])
 
 
 def _field_cues(field: FieldRule) -> list[Cue]:

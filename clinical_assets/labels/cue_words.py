@@ -30,6 +30,7 @@ LEXICON_TEXT: dict[tuple[str, str], str] = {
 no
 not @6
 nor
+nor (was|is|did|does|do|has|had|have) (he|she|they|there|the patient|it)
 none of
 never @8
 neither
@@ -51,6 +52,7 @@ not (a |an )?(good |suitable |appropriate )?candidate for
 not eligible for
 ineligible for
 fail(s|ed|ing)? to (reveal|show|demonstrate|identify|find)
+(do|does|did) not (believe|think|feel|suspect|anticipate|expect)( that)? @12
 absence of
 absent @3
 lack of
@@ -60,7 +62,7 @@ clear of
 rul(ed|es) out
 ruled (him |her |the patient |patient )?out for
 exclud(ed|es) @4
-(declin|refus)(es|ed|ing) @6
+(declin|refus)(es|ed|ing) @2
 no (need|plan|plans|role|reason) (for|of)
 (no|without|denies|denied) (complaint|complaints|report|reports) of
 unremarkable for
@@ -82,7 +84,7 @@ never (received|had|took|taken|started|on|diagnosed with|given|undergone|underwe
 (has|have) been (effectively |definitively )?(ruled out|excluded) @8
 (but |and )?(was |were )?(later |subsequently |then |now |effectively |eventually |ultimately )?ruled out @6
 {_BE} (essentially |also |all |both |again |entirely |completely )?negative @6
-negative @3
+negative (END|,|;|\\)|on|by|in|and|but) @3
 neg @1
 (not|never)( been| be)? {_SEEN} @6
 (is|was|are|were)n't {_SEEN} @6
@@ -94,7 +96,7 @@ absent @3
 denied by @2
 (has|have|had) not (occurred|developed|been (given|started|done|performed)) @5
 (did|does|do) not (occur|develop|exist|appear) @4
-(patient|pt|he|she) den(ies|ied) @3
+(patient|pt|he|she) den(ies|ied) END @3
 : {_NIL} END @0
 : {_NIL} (,|;|/|\\() @0
 : (not present|not applicable|n/a|never) @0

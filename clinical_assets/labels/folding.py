@@ -16,22 +16,33 @@ __all__ = ["fold", "may_match"]
 
 # What `re.IGNORECASE` calls equal to an ASCII letter although str.lower() does not: long s, Kelvin sign, the dotless
 # and the dotted i. The last is also the only character whose lower() is longer than one character.
-_FOLD = {0x017F: "s", 0x212A: "k", 0x0131: "i", 0x0130: "i"}
-# RE2 folds the long s and the Kelvin sign itself; these two it does not, so any note that holds one is scanned.
-_NOT_FOLDED_BY_RE2 = "[\u0131\u0130]"
+_FOLD = {"\u017f": "s", "\u212a": "k", "\u0131": "i", "\u0130": "i"}
+# RE2 knows some of these as letters of a word and some not; they are rare, so any note that holds one is scanned.
+_ODD_LETTERS = "[" + "".join(_FOLD) + "]"
 
 
 def fold(text: str) -> str:
     """Return `text` in lower case, character for character (same length), as `re.IGNORECASE` compares ASCII letters."""
-    return text.lower() if text.isascii() else text.translate(_FOLD).lower()
+    if not text.isascii():
+        for odd, plain in _FOLD.items():
+            if odd in text:
+                text = text.replace(odd, plain)
+    return text.lower()
 
 
 def may_match(texts: pa.ChunkedArray | pa.Array, literals: Iterable[str]) -> pa.ChunkedArray | pa.Array:
-    """Return a boolean column: could any of the (folded) literals be in the text? False is certain, true is not.
+    """Return a boolean column: could any of the (folded) literals be in the text as whole words? False is certain.
 
-    One linear-time RE2 pass over the Arrow buffers: notes that name no concept never become Python objects. Any text
-    in `re.escape` form is legal RE2. Nulls give null.
+    One linear-time RE2 pass over the Arrow buffers: notes that name no concept never become Python objects. RE2's word
+    boundary knows ASCII letters only, so next to another letter it says yes where the matcher will say no. Nulls give null.
     """
-    # the first word is enough here: what follows it may be spaced in ways that only the matcher knows
-    alternatives = sorted({re.escape(literal) for literal in literals})
-    return pc.match_substring_regex(texts, "|".join([*alternatives, _NOT_FOLDED_BY_RE2]), ignore_case=True)
+    words, others = [], []
+    for literal in sorted(set(literals)):
+        whole = literal.isascii() and _is_word(literal[0]) and _is_word(literal[-1])
+        (words if whole else others).append(re.escape(literal))
+    alternatives = [rf"\b(?:{'|'.join(words)})\b"] if words else []
+    return pc.match_substring_regex(texts, "|".join([*alternatives, *others, _ODD_LETTERS]), ignore_case=True)
+
+
+def _is_word(char: str) -> bool:
+    return char.isalnum() or char == "_"

@@ -96,8 +96,7 @@ class TermMatcher:
                     for variant in _hyphen_variants(literal):
                         self._add(by_anchor, variant, group_index, term_index, term.case_sensitive)
         self.anchors = tuple(sorted(by_anchor))
-        # longest literals first: the first that fits at an anchor and start is then the longest
-        self._candidates = [list(dict.fromkeys(by_anchor[anchor])) for anchor in self.anchors]
+        self._candidates = [_Alternatives(dict.fromkeys(by_anchor[anchor])) for anchor in self.anchors]
         self._automaton = ahocorasick_rs.AhoCorasick(
             list(self.anchors), store_patterns=False, implementation=ahocorasick_rs.Implementation.DFA
         )
@@ -121,12 +120,12 @@ class TermMatcher:
         candidate = _Candidate(before, tuple(words[anchor + 1 :]), group, term, literal if cased else None)
         by_anchor.setdefault(words[anchor][0], []).append(candidate)
 
-    def find(self, text: str) -> list[Mention]:
+    def find(self, text: str, folded: str | None = None) -> list[Mention]:
         """Return the matches sorted by start; those of one group do not overlap (leftmost, then longest, wins).
 
-        Raises PatternTimeout where a user regex takes too long on this text.
+        `folded` is `fold(text)` where the caller has it. Raises PatternTimeout where a user regex takes too long on this text.
         """
-        folded = fold(text)
+        folded = fold(text) if folded is None else folded
         found: list[Mention] = []
         size = len(folded)
         for index, start, end in self._automaton.find_matches_as_indexes(folded, overlapping=True):
@@ -134,18 +133,17 @@ class TermMatcher:
                 end < size and _is_word(folded[end]) and _is_word(folded[end - 1])
             ):
                 continue
-            left = right = -2  # edges of the gaps next to the anchor, found when first needed
-            for candidate in self._candidates[index]:
+            alternatives = self._candidates[index]
+            # edges of the gaps next to the anchor
+            left = _skip_left(folded, start, False) if alternatives.look_left else -1
+            right = _skip_right(folded, end, False) if alternatives.look_right else -1
+            for candidate in alternatives.at(folded, left, right):
                 span_start, span_end = start, end
                 if candidate.before:
-                    if left == -2:
-                        left = _skip_left(folded, start, False)
                     span_start = _walk_left(folded, start, candidate.before, left)
                     if span_start < 0:
                         continue
                 if candidate.after:
-                    if right == -2:
-                        right = _skip_right(folded, end, False)
                     span_end = _walk_right(folded, end, candidate.after, right)
                     if span_end < 0:
                         continue
@@ -155,6 +153,47 @@ class TermMatcher:
         for group, pattern in self._with_patterns:
             found.extend(Mention(start, end, group, -1) for start, end in pattern.spans(text) if end > start)
         return _without_overlaps(found) if len(found) > 1 else found
+
+
+class _Alternatives:
+    """The candidates of one anchor, by the word next to it: of hundreds only those few are tried that can fit there."""
+
+    def __init__(self, candidates: Iterable[_Candidate]) -> None:
+        self._always: list[_Candidate] = []
+        self._by_left: dict[str, list[_Candidate]] = {}
+        self._by_right: dict[str, list[_Candidate]] = {}
+        for candidate in candidates:
+            if candidate.before and _is_plain(candidate.before[0]):
+                self._by_left.setdefault(candidate.before[0][0], []).append(candidate)
+            elif not candidate.before and candidate.after and _is_plain(candidate.after[0]):
+                self._by_right.setdefault(candidate.after[0][0], []).append(candidate)
+            else:
+                self._always.append(candidate)
+        self.look_left = bool(self._by_left) or any(candidate.before for candidate in self._always)
+        self.look_right = bool(self._by_right) or any(
+            candidate.after for candidates in (self._always, *self._by_left.values()) for candidate in candidates
+        )
+
+    def at(self, text: str, left: int, right: int) -> list[_Candidate]:
+        """Return the candidates that the words before `left` and after `right` (-1: no gap there) allow."""
+        fitting = self._always
+        if self._by_left and left >= 0:
+            begin = left
+            while begin and _is_word(text[begin - 1]):
+                begin -= 1
+            fitting = fitting + self._by_left.get(text[begin:left], [])
+        if self._by_right and right >= 0:
+            stop, size = right, len(text)
+            while stop < size and _is_word(text[stop]):
+                stop += 1
+            fitting = fitting + self._by_right.get(text[right:stop], [])
+        return fitting
+
+
+def _is_plain(neighbour: tuple[str, bool]) -> bool:
+    """Whether a neighbouring word is letters and digits only, with no comma towards the anchor."""
+    word, comma = neighbour
+    return not comma and all(map(_is_word, word))
 
 
 def _is_word(char: str) -> bool:

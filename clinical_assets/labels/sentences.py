@@ -34,11 +34,12 @@ _FULL_LINE = 55
 
 def sentence_bounds(text: str, start: int, end: int) -> tuple[int, int]:
     """Return (sentence_start, sentence_end) around text[start:end]; at most MAX_SENTENCE characters either side."""
-    low = max(0, start - MAX_SENTENCE)
-    left = low
-    for match in _CANDIDATE.finditer(text, low, start):
+    left = max(0, start - MAX_SENTENCE)
+    # backwards: the nearest boundary is the one, and asking is dearer than finding candidates
+    for match in reversed(list(_CANDIDATE.finditer(text, left, start))):
         if match.end() <= start and _is_boundary(text, match):
             left = match.end()
+            break
     high = min(len(text), end + MAX_SENTENCE)
     for match in _CANDIDATE.finditer(text, end, high):
         if _is_boundary(text, match):
