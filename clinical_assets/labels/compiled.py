@@ -12,7 +12,7 @@ from typing import NamedTuple
 from clinical_assets.labels.assertion import Assertion, AssertionEngine, SectionIndex
 from clinical_assets.labels.folding import fold
 from clinical_assets.labels.lexicon import SECTION_PRIORS, Cue, cues_from_lines
-from clinical_assets.labels.matcher import Group, Mention, TermMatcher, TermSpec
+from clinical_assets.labels.matcher import Group, Mention, TermMatcher, TermSpec, without_overlaps
 from clinical_assets.labels.sentences import sentence_bounds
 from clinical_assets.study.model import Context, FieldRule, Study
 from clinical_assets.study.patterns import compile_pattern
@@ -39,15 +39,11 @@ class CompiledStudy:
     def __init__(self, study: Study) -> None:
         self.fields = tuple(study.fields)
         self._index = {field.name: index for index, field in enumerate(self.fields)}
-        groups = [
-            Group(
-                field.name,
-                [TermSpec(term.text, term.case_sensitive) for term in field.terms],
-                [compile_pattern(pattern) for pattern in field.patterns],
-            )
-            for field in self.fields
-        ]
-        self.matcher = TermMatcher(groups)
+        # Terms that count only beside another field's mention ("remission" needs CML in the note) are looked for only in
+        # notes that mention a field of its own right: most notes hold such words and nothing else.
+        dependent = _dependent_terms(self.fields)
+        self.matcher = TermMatcher([_group(field, set(range(len(field.terms))) - dependent[field.name]) for field in self.fields])
+        self._dependent = TermMatcher([_group(field, dependent[field.name], False) for field in self.fields])
         # the terms of conditions are looked for only in notes with a mention that has the condition
         self.context_matchers = {
             key: TermMatcher([Group("context", [TermSpec(term) for term in key])])
@@ -62,8 +58,8 @@ class CompiledStudy:
             if shape not in engines:
                 engines[shape] = AssertionEngine(cues, priors)
             self._engines.append(engines[shape])
-        # literals without one of which no field can be mentioned
-        self.prefilter = self.matcher.anchors
+        # what must occur for any field to be mentioned
+        self.prefilter = self.matcher.prefilter
         self._unconditional = [
             field.requires_context is None
             and field.unless_context is None
@@ -92,8 +88,9 @@ class CompiledStudy:
         mentions = self.matcher.find(text, folded)
         if not mentions:
             return []
+        more = self._dependent.find(text, folded)
         by_group: dict[int, list[Mention]] = {}
-        for mention in mentions:
+        for mention in without_overlaps(mentions + more) if more else mentions:
             by_group.setdefault(mention.group, []).append(mention)
         note = _Note(self, text, folded, by_group)
         index = sections()
@@ -173,6 +170,31 @@ class _Note:
         if terms and terms not in self._contexts:
             self._contexts[terms] = self.study.context_matchers[terms].find(self.text, self._folded)
         return self._contexts.get(terms, [])
+
+
+def _dependent_terms(fields: Sequence[FieldRule]) -> dict[str, set[int]]:
+    """Return per field the terms that can count only in a note that mentions a field which depends on none itself."""
+    free = {
+        field.name for field in fields if field.requires_context is None and not any(term.requires for term in field.terms)
+    }
+
+    def depends(context: Context | None) -> bool:
+        return context is not None and not context.any_of and free.issuperset(context.fields)
+
+    return {
+        field.name: {
+            index
+            for index, term in enumerate(field.terms)
+            if depends(field.requires_context) or depends(term.requires)
+        }
+        for field in fields
+    }
+
+
+def _group(field: FieldRule, only: set[int], with_patterns: bool = True) -> Group:
+    patterns = [compile_pattern(pattern) for pattern in field.patterns] if with_patterns else []
+    terms = [TermSpec(term.text, term.case_sensitive) for term in field.terms]
+    return Group(field.name, terms, patterns, frozenset(only))
 
 
 def _field_cues(field: FieldRule) -> list[Cue]:

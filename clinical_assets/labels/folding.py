@@ -12,13 +12,13 @@ from collections.abc import Iterable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["fold", "may_match"]
+__all__ = ["fold", "may_match", "whole_words"]
 
 # What `re.IGNORECASE` calls equal to an ASCII letter although str.lower() does not: long s, Kelvin sign, the dotless
 # and the dotted i. The last is also the only character whose lower() is longer than one character.
 _FOLD = {"\u017f": "s", "\u212a": "k", "\u0131": "i", "\u0130": "i"}
 # RE2 knows some of these as letters of a word and some not; they are rare, so any note that holds one is scanned.
-_ODD_LETTERS = "[" + "".join(_FOLD) + "]"
+_ODD_LETTERS = f"(?-i:[{''.join(_FOLD)}])"  # not ignoring case, or the long s would be every s
 
 
 def fold(text: str) -> str:
@@ -30,18 +30,29 @@ def fold(text: str) -> str:
     return text.lower()
 
 
-def may_match(texts: pa.ChunkedArray | pa.Array, literals: Iterable[str]) -> pa.ChunkedArray | pa.Array:
-    """Return a boolean column: could any of the (folded) literals be in the text as whole words? False is certain.
+def whole_words(literals: Iterable[str]) -> str:
+    """Return an RE2 pattern that any of the (folded) literals matches as whole words.
 
-    One linear-time RE2 pass over the Arrow buffers: notes that name no concept never become Python objects. RE2's word
-    boundary knows ASCII letters only, so next to another letter it says yes where the matcher will say no. Nulls give null.
+    RE2's word boundary knows ASCII letters only, so next to another letter it says yes where a matcher will say no.
     """
     words, others = [], []
     for literal in sorted(set(literals)):
         whole = literal.isascii() and _is_word(literal[0]) and _is_word(literal[-1])
         (words if whole else others).append(re.escape(literal))
-    alternatives = [rf"\b(?:{'|'.join(words)})\b"] if words else []
-    return pc.match_substring_regex(texts, "|".join([*alternatives, *others, _ODD_LETTERS]), ignore_case=True)
+    return "|".join([*([rf"\b(?:{'|'.join(words)})\b"] if words else []), *others])
+
+
+def may_match(texts: pa.ChunkedArray | pa.Array, pattern: str) -> pa.ChunkedArray | pa.Array:
+    """Return a boolean column: could a matcher find something in the text? False is certain. Nulls give null.
+
+    One linear-time RE2 pass over the Arrow buffers, ignoring case: notes that name no concept never become Python objects.
+
+    Parameters
+    ----------
+    pattern
+        RE2 pattern that matches wherever the matcher could, on texts of ordinary letters.
+    """
+    return pc.match_substring_regex(texts, f"{pattern}|{_ODD_LETTERS}", ignore_case=True)
 
 
 def _is_word(char: str) -> bool:

@@ -1,6 +1,6 @@
 """Finding terms in a note: one Aho-Corasick pass for all terms of all groups, verified on the few hits.
 
-A term is a sequence of words. Its longest word (the anchor) goes into the automaton; on a hit the other words are
+A term is a sequence of words. Its longest word that is not a frequent one (the anchor) goes into the automaton; on a hit the other words are
 looked for to the left and right, across any run of blanks, hyphens and at most one line break, so that a name broken
 by the line, a double space or a hyphen is still found. A comma in a term asks for a comma in the text. Matches begin
 and end at word boundaries of the text as stored. What a match *means* is not decided here.
@@ -15,14 +15,19 @@ from typing import NamedTuple
 
 import ahocorasick_rs
 
-from clinical_assets.labels.folding import fold
+from clinical_assets.labels.folding import fold, whole_words
 from clinical_assets.study.patterns import SafePattern, expand_term
 
-__all__ = ["Group", "Mention", "TermMatcher", "TermSpec"]
+__all__ = ["Group", "Mention", "TermMatcher", "TermSpec", "without_overlaps"]
 
 _GAP_CHARS = frozenset(" \t\n\r\f\v\u00a0\u2002\u2003\u2009\u200a\u202f-\u2010\u2011\u2012\u2013\u2014\u00ad")
 _GAP_CHARS_PATTERN = "[" + re.escape("".join(sorted(_GAP_CHARS))) + "]"
 _MAX_GAP = 40
+# words of terms that stand in most notes: an automaton should not stop at them if the term has another word
+_FREQUENT = frozenset(
+    """acute blood bone cell cells chronic complete donor early good level levels major minor negative partial peripheral
+    phase positive related response stem treatment""".split()
+)
 _WORDS = re.compile(r",|(?:(?!,)[^\s-])+")
 
 
@@ -36,11 +41,15 @@ class TermSpec:
 
 @dataclass(frozen=True)
 class Group:
-    """What is looked for under one name: terms, and regexes for what terms cannot say."""
+    """What is looked for under one name: terms, and regexes for what terms cannot say.
+
+    `only` restricts a matcher to some of the terms (by index), leaving their numbering as it is.
+    """
 
     name: str
     terms: Sequence[TermSpec] = ()
     patterns: Sequence[SafePattern] = field(default=())
+    only: frozenset[int] | None = None
 
 
 class Mention(NamedTuple):
@@ -92,6 +101,8 @@ class TermMatcher:
         by_anchor: dict[str, list[_Candidate]] = {}
         for group_index, group in enumerate(self.groups):
             for term_index, term in enumerate(group.terms):
+                if group.only is not None and term_index not in group.only:
+                    continue
                 for literal in expand_term(term.text):
                     for variant in _hyphen_variants(literal):
                         self._add(by_anchor, variant, group_index, term_index, term.case_sensitive)
@@ -105,6 +116,33 @@ class TermMatcher:
         ]
 
     @property
+    def prefilter(self) -> str:
+        """RE2 pattern (for `folding.may_match`) that every text matches in which a term can be found.
+
+        A term of several words is represented by its anchor and the word next to it: anchors alone ("cell", "phase") are
+        in most notes.
+        """
+        alone: list[str] = []
+        parts: list[str] = []
+        gap = f"{_GAP_CHARS_PATTERN[:-1]},]+"
+        for anchor, alternatives in zip(self.anchors, self._candidates, strict=True):
+            left: set[str] = set()
+            right: set[str] = set()
+            for candidate in alternatives.all():
+                if candidate.before:
+                    left.add(candidate.before[0][0])
+                elif candidate.after:
+                    right.add(candidate.after[0][0])
+                elif candidate.literal is not None:
+                    parts.append(f"(?-i:{re.escape(candidate.literal)})")
+                else:
+                    alone.append(anchor)
+            if anchor not in alone:
+                parts += [f"(?:{_alternation(left)}){gap}{re.escape(anchor)}"] if left else []
+                parts += [f"{re.escape(anchor)}{gap}(?:{_alternation(right)})"] if right else []
+        return "|".join([*([whole_words(alone)] if alone else []), *parts])
+
+    @property
     def needs_every_note(self) -> bool:
         """Whether a regex forbids skipping notes in which no anchor occurs."""
         return bool(self._with_patterns)
@@ -114,7 +152,7 @@ class TermMatcher:
         words = [(fold(word), comma) for word, comma in _words_of(literal)]
         if not words:
             raise ValueError(f"term {literal!r} holds no word")
-        anchor = max(range(len(words)), key=lambda i: (len(words[i][0]), i))
+        anchor = max(range(len(words)), key=lambda i: (words[i][0] not in _FREQUENT, len(words[i][0]), i))
         # the comma flag of a word tells what stands before it; walking left it is needed with the word on its left
         before = tuple((words[i][0], words[i + 1][1]) for i in range(anchor - 1, -1, -1))
         candidate = _Candidate(before, tuple(words[anchor + 1 :]), group, term, literal if cased else None)
@@ -152,7 +190,7 @@ class TermMatcher:
                 found.append(Mention(span_start, span_end, candidate.group, candidate.term))
         for group, pattern in self._with_patterns:
             found.extend(Mention(start, end, group, -1) for start, end in pattern.spans(text) if end > start)
-        return _without_overlaps(found) if len(found) > 1 else found
+        return without_overlaps(found) if len(found) > 1 else found
 
 
 class _Alternatives:
@@ -174,6 +212,11 @@ class _Alternatives:
             candidate.after for candidates in (self._always, *self._by_left.values()) for candidate in candidates
         )
 
+    def all(self) -> list[_Candidate]:
+        """Return every candidate of the anchor."""
+        grouped = (self._always, *self._by_left.values(), *self._by_right.values())
+        return [candidate for candidates in grouped for candidate in candidates]
+
     def at(self, text: str, left: int, right: int) -> list[_Candidate]:
         """Return the candidates that the words before `left` and after `right` (-1: no gap there) allow."""
         fitting = self._always
@@ -188,6 +231,10 @@ class _Alternatives:
                 stop += 1
             fitting = fitting + self._by_right.get(text[right:stop], [])
         return fitting
+
+
+def _alternation(words: Iterable[str]) -> str:
+    return "|".join(re.escape(word) for word in sorted(words))
 
 
 def _is_plain(neighbour: tuple[str, bool]) -> bool:
@@ -249,7 +296,7 @@ def _same_case(found: str, literal: str) -> bool:
     ]
 
 
-def _without_overlaps(found: list[Mention]) -> list[Mention]:
+def without_overlaps(found: list[Mention]) -> list[Mention]:
     """Leftmost-longest per group; of equal spans the term given first."""
     found.sort(key=lambda hit: (hit.start, -hit.end, hit.term))
     edge: dict[int, int] = {}

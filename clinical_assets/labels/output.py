@@ -10,14 +10,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from clinical_assets.storage.contracts import LABELS
 
-__all__ = ["Findings", "canonical_sha256", "label_table"]
+__all__ = ["Finding", "Findings", "canonical_sha256", "label_table"]
 
 
 def canonical_sha256(value: Any) -> str:
@@ -26,33 +26,27 @@ def canonical_sha256(value: Any) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
+class Finding(NamedTuple):
+    """What was found for one row (note x field) of a chunk. Offsets in the note's text."""
+
+    row: int
+    start: int
+    end: int
+    value: bool
+    asserted: bool
+    assertion: str
+    reason: str
+
+
 @dataclass
 class Findings:
-    """What a labeller found in a chunk: rows (note x field, note-major) where a field is mentioned, as parallel lists.
+    """What a labeller found in a chunk: one `Finding` for each row (note x field, note-major) that is mentioned.
 
     `failed` maps the row of a label that could not be made to (status, reason).
     """
 
-    row: list[int] = field(default_factory=list)
-    start: list[int] = field(default_factory=list)
-    end: list[int] = field(default_factory=list)
-    value: list[bool] = field(default_factory=list)
-    asserted: list[bool] = field(default_factory=list)
-    assertion: list[str] = field(default_factory=list)
-    reason: list[str] = field(default_factory=list)
+    found: list[Finding] = field(default_factory=list)
     failed: dict[int, tuple[str, str]] = field(default_factory=dict)
-
-    def add(
-        self, row: int, start: int, end: int, *, value: bool, asserted: bool, assertion: str, reason: str
-    ) -> None:
-        """Add the finding of one row; a row may be given once."""
-        self.row.append(row)
-        self.start.append(start)
-        self.end.append(end)
-        self.value.append(value)
-        self.asserted.append(asserted)
-        self.assertion.append(assertion)
-        self.reason.append(reason)
 
 
 def label_table(
@@ -80,7 +74,10 @@ def label_table(
     n, k = notes.num_rows, len(fields)
     size = n * k
     note_of_row = pa.array(np.repeat(np.arange(n, dtype=np.int64), k))
-    row = np.asarray(findings.row, dtype=np.int64)
+    rows, starts, ends, verdicts, asserted, assertions, reason_texts = (
+        zip(*findings.found, strict=True) if findings.found else ((),) * 7
+    )
+    row = np.asarray(rows, dtype=np.int64)
 
     labelled = np.repeat(usable.astype(bool), k)
     status = np.where(labelled, 0, 1).astype(np.int8)  # index into statuses
@@ -89,7 +86,7 @@ def label_table(
         column = fields.index(name)
         status[column::k] = 2
         labelled[column::k] = False
-    reasons = dict(zip(findings.row, findings.reason, strict=True))
+    reasons = dict(zip(rows, reason_texts, strict=True))
     for failed_row, (failed_status, reason) in findings.failed.items():
         if failed_status not in statuses:
             statuses.append(failed_status)
@@ -139,14 +136,14 @@ def label_table(
         "person_id": of_note("person_id"),
         "batch": of_note("batch"),
         "field": pa.array(list(fields), pa.string()).take(pa.array(np.tile(np.arange(k), n))),
-        "value": flags(findings.value),
+        "value": flags(verdicts),
         "probability": pa.nulls(size, pa.float32()),
         "status": pa.array(statuses, pa.string()).take(pa.array(status)),
         "mentioned": flags([True] * len(row)),
-        "asserted": flags(findings.asserted),
-        "assertion": sparse(findings.assertion, pa.string()),
-        "evidence_start": sparse(findings.start, pa.int32()),
-        "evidence_end": sparse(findings.end, pa.int32()),
+        "asserted": flags(asserted),
+        "assertion": sparse(assertions, pa.string()),
+        "evidence_start": sparse(starts, pa.int32()),
+        "evidence_end": sparse(ends, pa.int32()),
         "reason": reason_values.take(pa.array(reason_index, mask=reason_absent))
         if len(reason_rows)
         else pa.nulls(size, pa.string()),

@@ -20,7 +20,7 @@ from clinical_assets.labels.compiled import ASSERTED, CompiledStudy
 from clinical_assets.labels.cue_words import LEXICON_TEXT
 from clinical_assets.labels.folding import may_match
 from clinical_assets.labels.lexicon import SECTION_PRIORS
-from clinical_assets.labels.output import Findings, canonical_sha256, label_table
+from clinical_assets.labels.output import Finding, Findings, canonical_sha256, label_table
 from clinical_assets.labels.seed_rules import LOOK_BACK, NEGATION_WORDS, SeedMatcher
 from clinical_assets.study.model import Study
 from clinical_assets.study.patterns import PatternTimeout
@@ -73,10 +73,10 @@ def label_notes(
         for column, evidence in outcomes:
             category, reason = evidence.assertion
             asserted = category in ASSERTED
-            findings.add(
-                row * k + column, evidence.start, evidence.end,
-                value=asserted or mention_is_enough[column], asserted=asserted, assertion=category, reason=reason,
-            )  # fmt: skip
+            value = asserted or mention_is_enough[column]
+            findings.found.append(
+                Finding(row * k + column, evidence.start, evidence.end, value, asserted, category, reason)
+            )
     return label_table(
         table,
         [field.name for field in compiled.fields],
@@ -101,13 +101,11 @@ def label_notes_seed(notes: pa.Table | pa.RecordBatch, study: Study, *, run_id: 
     k = len(study.fields)
     usable = _usable(table)
     if matcher is not None:
-        for row, text in _worth_reading(table, usable, matcher.literals):
+        for row, text in _worth_reading(table, usable, matcher.prefilter):
             for index, match in matcher.find(text).items():
-                findings.add(
-                    row * k + known[index], match.start, match.end, value=match.survives, asserted=match.survives,
-                    assertion="affirmed" if match.survives else "negated",
-                    reason="no_cue" if match.survives else "look_back",
-                )  # fmt: skip
+                start, end, survives = match
+                words = ("affirmed", "no_cue") if survives else ("negated", "look_back")
+                findings.found.append(Finding(row * k + known[index], start, end, survives, survives, *words))
     return label_table(
         table,
         [field.name for field in study.fields],
@@ -170,12 +168,12 @@ def _usable(table: pa.Table) -> np.ndarray[Any, Any]:
 
 
 def _worth_reading(
-    table: pa.Table, usable: np.ndarray[Any, Any], literals: tuple[str, ...] | None
+    table: pa.Table, usable: np.ndarray[Any, Any], pattern: str | None
 ) -> Iterator[tuple[int, str]]:
-    """Yield (row, text) of the usable notes in which a literal occurs; of all usable ones for None."""
+    """Yield (row, text) of the usable notes that the prefilter lets through; of all usable ones for None."""
     wanted = usable
-    if literals is not None and table.num_rows:
-        hit = may_match(table["text"], literals)
+    if pattern is not None and table.num_rows:
+        hit = may_match(table["text"], pattern)
         wanted = usable & np.asarray(pc.fill_null(hit, False).to_numpy(zero_copy_only=False), dtype=bool)
     rows = np.flatnonzero(wanted)
     if len(rows):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import ahocorasick_rs
 
-from clinical_assets.labels.folding import fold
+from clinical_assets.labels.folding import fold, whole_words
 from clinical_assets.study.patterns import expand_term
 
 __all__ = ["LOOK_BACK", "NEGATION_WORDS", "SeedMatch", "SeedMatcher"]
@@ -52,7 +52,8 @@ class SeedMatcher:
                     raise ValueError(f"seed term {literal!r} is not ASCII; the seed-compatible rule knows ASCII terms only")
                 literals.append(literal)
                 self._owners.append((field, preference))
-        self.literals = tuple(dict.fromkeys(literals))
+        self.prefilter = whole_words(literals)
+        self._edges = [(_is_word(literal[0]), _is_word(literal[-1])) for literal in literals]
         self._automaton = ahocorasick_rs.AhoCorasick(
             literals, store_patterns=False, implementation=ahocorasick_rs.Implementation.DFA
         )
@@ -63,30 +64,34 @@ class SeedMatcher:
         if not hits:
             return {}
         by_field: dict[int, list[tuple[int, int, int]]] = {}
-        size = len(text)
         for index, start, end in hits:
-            # \b on the text as stored; terms begin and end with a word character or not, as written
-            if (start > 0 and _is_word(text[start - 1])) == _is_word(text[start]):
-                continue
-            if (end < size and _is_word(text[end])) == _is_word(text[end - 1]):
-                continue
             field, preference = self._owners[index]
             by_field.setdefault(field, []).append((start, preference, end))
-        return {field: self._decide(text, matches) for field, matches in by_field.items()}
+        out = {}
+        for field, candidates in by_field.items():
+            decision = self._decide(text, candidates)
+            if decision is not None:
+                out[field] = decision
+        return out
 
     @staticmethod
-    def _decide(text: str, matches: list[tuple[int, int, int]]) -> SeedMatch:
-        matches.sort()
-        edge, first = 0, None
-        for start, _, end in matches:
+    def _decide(text: str, candidates: list[tuple[int, int, int]]) -> SeedMatch | None:
+        """Walk the literal hits of one field as the regex engine would, up to the first match that survives."""
+        candidates.sort()
+        edge, size, first = 0, len(text), None
+        for start, _, end in candidates:
             if start < edge:
                 continue  # the regex engine goes on after the match that it took
+            # \b on the text as stored; terms begin and end with a word character or not, as written
+            if start and _is_word(text[start - 1]) == _is_word(text[start]):
+                continue
+            if end < size and _is_word(text[end]) == _is_word(text[end - 1]):
+                continue
             edge = end
             survives = _NEGATION.search(text[max(0, start - LOOK_BACK) : start]) is None
             if survives:
                 return SeedMatch(start, end, True)
             first = first or SeedMatch(start, end, False)
-        assert first is not None  # matches is never empty
         return first
 
 

@@ -30,21 +30,32 @@ _OPEN_ENDED = frozenset(
 )
 _LAST_WORD = re.compile(r"([A-Za-z](?:[A-Za-z./]*[A-Za-z])?)$")
 _FULL_LINE = 55
+_NEAR = 160  # most sentences begin within so many characters
+_OVERLAP = 24
 
 
 def sentence_bounds(text: str, start: int, end: int) -> tuple[int, int]:
     """Return (sentence_start, sentence_end) around text[start:end]; at most MAX_SENTENCE characters either side."""
-    left = max(0, start - MAX_SENTENCE)
-    # backwards: the nearest boundary is the one, and asking is dearer than finding candidates
-    for match in reversed(list(_CANDIDATE.finditer(text, left, start))):
-        if match.end() <= start and _is_boundary(text, match):
-            left = match.end()
-            break
+    left = _sentence_start(text, start)
     high = min(len(text), end + MAX_SENTENCE)
     for match in _CANDIDATE.finditer(text, end, high):
         if _is_boundary(text, match):
             return left, match.start() if text[match.start()] in "\n\u2022 \t" else match.end()
     return left, high
+
+
+def _sentence_start(text: str, start: int) -> int:
+    """Return where the sentence that holds `start` begins: the nearest boundary before it, near first, then as far as allowed."""
+    low = max(0, start - MAX_SENTENCE)
+    for begin in (max(low, start - _NEAR), low):
+        # what a boundary is may depend on the white space before it, so the first few characters of a part do not decide
+        trusted = begin if begin == low else begin + _OVERLAP
+        for match in reversed(list(_CANDIDATE.finditer(text, begin, start))):
+            if match.start() < trusted:
+                break
+            if match.end() <= start and _is_boundary(text, match):
+                return match.end()
+    return low
 
 
 def _is_boundary(text: str, match: re.Match[str]) -> bool:
