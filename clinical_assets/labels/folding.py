@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["fold", "may_match", "whole_words"]
+__all__ = ["fold", "fold_odd_letters", "may_match", "whole_words"]
 
 # What `re.IGNORECASE` calls equal to an ASCII letter although str.lower() does not: long s, Kelvin sign, the dotless
 # and the dotted i. The last is also the only character whose lower() is longer than one character.
@@ -23,11 +23,16 @@ _ODD_LETTERS = f"(?-i:[{''.join(_FOLD)}])"  # not ignoring case, or the long s w
 
 def fold(text: str) -> str:
     """Return `text` in lower case, character for character (same length), as `re.IGNORECASE` compares ASCII letters."""
+    return fold_odd_letters(text).lower()
+
+
+def fold_odd_letters(text: str) -> str:
+    """Return `text` with the four non-ASCII letters that equal an ASCII letter replaced by it."""
     if not text.isascii():
         for odd, plain in _FOLD.items():
             if odd in text:
                 text = text.replace(odd, plain)
-    return text.lower()
+    return text
 
 
 def whole_words(literals: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ Pass notes in chunks: memory is that of one chunk. No file is read or written he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -63,7 +63,8 @@ def label_notes(
     findings = Findings()
     k = len(compiled.fields)
     usable = _usable(table)
-    for row, text in _worth_reading(table, usable, None if compiled.needs_every_note else compiled.prefilter):
+    rows = _worth_reading(usable, table, None if compiled.needs_every_note else compiled.prefilter)
+    for row, text in zip(rows.tolist(), _texts(table, rows).to_pylist(), strict=True):
         try:
             outcomes = compiled.read(text, find_sections(row))
         except PatternTimeout:
@@ -101,8 +102,12 @@ def label_notes_seed(notes: pa.Table | pa.RecordBatch, study: Study, *, run_id: 
     k = len(study.fields)
     usable = _usable(table)
     if matcher is not None:
-        for row, text in _worth_reading(table, usable, matcher.prefilter):
-            for index, match in matcher.find(text).items():
+        rows = _worth_reading(usable, table, matcher.prefilter)
+        texts = _texts(table, rows)
+        # one pass over the Arrow buffer is cheaper than a str.lower() per note
+        lowered = pc.ascii_lower(texts)
+        for row, text, lower in zip(rows.tolist(), texts.to_pylist(), lowered.to_pylist(), strict=True):
+            for index, match in matcher.find(text, lower).items():
                 start, end, survives = match
                 words = ("affirmed", "no_cue") if survives else ("negated", "look_back")
                 findings.found.append(Finding(row * k + known[index], start, end, survives, survives, *words))
@@ -167,17 +172,16 @@ def _usable(table: pa.Table) -> np.ndarray[Any, Any]:
     return np.asarray(pc.fill_null(usable, False).to_numpy(zero_copy_only=False), dtype=bool)
 
 
-def _worth_reading(
-    table: pa.Table, usable: np.ndarray[Any, Any], pattern: str | None
-) -> Iterator[tuple[int, str]]:
-    """Yield (row, text) of the usable notes that the prefilter lets through; of all usable ones for None."""
-    wanted = usable
+def _worth_reading(usable: np.ndarray[Any, Any], table: pa.Table, pattern: str | None) -> np.ndarray[Any, Any]:
+    """Return the rows of the usable notes that the prefilter lets through; of all usable ones for None."""
     if pattern is not None and table.num_rows:
         hit = may_match(table["text"], pattern)
-        wanted = usable & np.asarray(pc.fill_null(hit, False).to_numpy(zero_copy_only=False), dtype=bool)
-    rows = np.flatnonzero(wanted)
-    if len(rows):
-        yield from zip(rows.tolist(), table["text"].take(pa.array(rows)).to_pylist(), strict=True)
+        usable = usable & np.asarray(pc.fill_null(hit, False).to_numpy(zero_copy_only=False), dtype=bool)
+    return np.flatnonzero(usable)
+
+
+def _texts(table: pa.Table, rows: np.ndarray[Any, Any]) -> pa.ChunkedArray:
+    return table["text"].take(pa.array(rows, pa.int64()))
 
 
 def _section_finder(sections: pa.Table, notes: pa.Table) -> Callable[[int], Callable[[], SectionIndex]]:

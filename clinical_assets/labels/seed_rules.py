@@ -4,6 +4,10 @@ The rule in words: all terms of a field form one regex alternation between word 
 dropped if a negation word occurs anywhere in the 50 characters before it, even in another sentence or as the end of a
 word that the window cuts; the field is true if a match survives. Its known faults are part of it. It is computed by
 one automaton pass over folded text with the regex semantics emulated on the hits. Improvements belong in `assertion`.
+
+The pass takes the longest literal at each place and skips what lies inside it, which is faster than listing overlapping
+hits; the literals inside a literal are known beforehand. That is exact unless the end of a literal is the beginning of
+another; then overlapping hits are listed after all.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from typing import NamedTuple
 
 import ahocorasick_rs
 
-from clinical_assets.labels.folding import fold, whole_words
+from clinical_assets.labels.folding import fold, fold_odd_letters, whole_words
 from clinical_assets.study.patterns import expand_term
 
 __all__ = ["LOOK_BACK", "NEGATION_WORDS", "SeedMatch", "SeedMatcher"]
@@ -44,29 +48,51 @@ class SeedMatcher:
 
     def __init__(self, terms: Sequence[Sequence[str]]) -> None:
         literals: list[str] = []
-        self._owners: list[tuple[int, int]] = []  # (field, preference within the field's alternation)
+        owner_of: list[tuple[int, int]] = []  # (field, preference within the field's alternation)
         for field, field_terms in enumerate(terms):
             expanded = dict.fromkeys(fold(literal) for term in field_terms for literal in expand_term(term))
             for preference, literal in enumerate(expanded):
                 if not literal.isascii():
                     raise ValueError(f"seed term {literal!r} is not ASCII; the seed-compatible rule knows ASCII terms only")
                 literals.append(literal)
-                self._owners.append((field, preference))
+                owner_of.append((field, preference))
         self.prefilter = whole_words(literals)
-        self._edges = [(_is_word(literal[0]), _is_word(literal[-1])) for literal in literals]
+        distinct = list(dict.fromkeys(literals))
+        owners: dict[str, list[tuple[int, int]]] = {}
+        for literal, owner in zip(literals, owner_of, strict=True):
+            owners.setdefault(literal, []).append(owner)
+        self._overlapping = any(_chained(left, right) for left in distinct for right in distinct)
+        # per literal what a hit on it stands for: (field, preference, where it begins within the hit, its length)
+        self._meaning = [
+            [
+                (field, preference, offset, len(inner))
+                for inner in ([literal] if self._overlapping else distinct)
+                for offset in _offsets(inner, literal)
+                for field, preference in owners[inner]
+            ]
+            for literal in distinct
+        ]
         self._automaton = ahocorasick_rs.AhoCorasick(
-            literals, store_patterns=False, implementation=ahocorasick_rs.Implementation.DFA
+            distinct,
+            matchkind=ahocorasick_rs.MatchKind.Standard if self._overlapping else ahocorasick_rs.MatchKind.LeftmostLongest,
+            store_patterns=False,
+            implementation=ahocorasick_rs.Implementation.DFA,
         )
 
-    def find(self, text: str) -> dict[int, SeedMatch]:
-        """Return per field (index) that matches at all the match that decides it."""
-        hits = self._automaton.find_matches_as_indexes(fold(text), overlapping=True)
+    def find(self, text: str, lowered: str | None = None) -> dict[int, SeedMatch]:
+        """Return per field (index) that matches at all the match that decides it.
+
+        `lowered` is the text with A-Z in lower case, where the caller has it (terms are ASCII; no other letter matters).
+        """
+        folded = fold(text) if lowered is None else fold_odd_letters(lowered)
+        hits = self._automaton.find_matches_as_indexes(folded, overlapping=self._overlapping)
         if not hits:
             return {}
         by_field: dict[int, list[tuple[int, int, int]]] = {}
-        for index, start, end in hits:
-            field, preference = self._owners[index]
-            by_field.setdefault(field, []).append((start, preference, end))
+        for index, start, _ in hits:
+            for field, preference, offset, size in self._meaning[index]:
+                begin = start + offset
+                by_field.setdefault(field, []).append((begin, preference, begin + size))
         out = {}
         for field, candidates in by_field.items():
             decision = self._decide(text, candidates)
@@ -97,3 +123,19 @@ class SeedMatcher:
 
 def _is_word(char: str) -> bool:
     return char.isalnum() or char == "_"
+
+
+def _offsets(inner: str, literal: str) -> list[int]:
+    """Return every place where `inner` begins in `literal`."""
+    return [at for at in range(len(literal) - len(inner) + 1) if literal.startswith(inner, at)]
+
+
+def _chained(left: str, right: str) -> bool:
+    """Whether a proper end of `left` is a proper beginning of `right`, so that hits on both can overlap in part.
+
+    Only an end that begins at a word boundary counts: elsewhere `right` could not be a whole word.
+    """
+    return any(
+        left.endswith(right[:size]) and _is_word(left[-size - 1]) != _is_word(left[-size])
+        for size in range(1, min(len(left), len(right)))
+    )
