@@ -31,7 +31,9 @@ from sensors.quality import build_failed_partition_checks, build_quality_schedul
 __all__ = ["build_defs", "defs"]
 
 
-def build_defs(*, deployment: DeploymentResource | None = None, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+def build_defs(
+    *, deployment: DeploymentResource | None = None, resources: Mapping[str, Any] | None = None
+) -> dg.Definitions:
     """Return the definitions of this code location.
 
     Parameters
@@ -43,12 +45,14 @@ def build_defs(*, deployment: DeploymentResource | None = None, resources: Mappi
     """
     switch_off_telemetry()
     # Checks per partition are a preview feature that this project tests (blocking and automation per batch).
-    warnings.filterwarnings("ignore", message="Specifying a partitions_def on an AssetCheckSpec", category=dg.PreviewWarning)
+    warnings.filterwarnings(
+        "ignore", message="Specifying a partitions_def on an AssetCheckSpec", category=dg.PreviewWarning
+    )
     warnings.filterwarnings("ignore", message="Function `multi_observable_source_asset`", category=dg.BetaWarning)
     manifest = ensure_manifest()
     deployment = deployment or DeploymentResource()
-    assets = [*build_cohort_assets(manifest), ingest_note_batch, regex_labels, regex_seed_labels]
-    assets = dg.map_asset_specs(with_automation, assets)
+    built = [*build_cohort_assets(manifest), ingest_note_batch, regex_labels, regex_seed_labels]
+    assets = dg.map_asset_specs(with_automation, built)
     specs = [spec for asset in assets for spec in asset.specs]
     per_batch = sorted(spec.key for spec in specs if spec.partitions_def == NOTE_BATCHES)
     landing = sorted(spec.key for spec in specs if spec.key.path[0] == "landing")
@@ -58,7 +62,12 @@ def build_defs(*, deployment: DeploymentResource | None = None, resources: Mappi
     omop_tables = [table.name for table in cdm_tables(json.loads(manifest.read_text(encoding="utf-8")))]
     return dg.Definitions(
         assets=assets,
-        asset_checks=[*build_note_checks(), *build_label_checks("regex"), *build_label_checks("regex_seed"), *build_failed_partition_checks(per_batch)],
+        asset_checks=[
+            *build_note_checks(),
+            *build_label_checks("regex"),
+            *build_label_checks("regex_seed"),
+            *build_failed_partition_checks(per_batch),
+        ],
         jobs=[
             ingest_job,
             *build_jobs(per_batch=per_batch, intake=intake, landing=landing, warehouse=warehouse),

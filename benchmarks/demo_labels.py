@@ -56,17 +56,27 @@ def main() -> None:
         "regex": label_notes(notes, sections_table(notes), study, run_id="", labelled_at=now),
         "regex_seed": label_notes_seed(notes, study, run_id="", labelled_at=now),
     }
-    print(f"{'labeller':<11}{'field':<25}{'n':>6}{'pos':>6}{'majority':>9}{'P':>7}{'R':>7}{'F1':>7}  {'95 % CI of F1':<16}{'MCC':>6}")
+    print(
+        f"{'labeller':<11}{'field':<25}{'n':>6}{'pos':>6}{'majority':>9}{'P':>7}{'R':>7}{'F1':>7}  {'95 % CI of F1':<16}{'MCC':>6}"
+    )
     rng = np.random.default_rng(1)
     for labeller, labels in made.items():
-        joined = labels.select(["note_id", "person_id", "field", "value"]).to_pandas().merge(gold, on=["note_id", "field"], suffixes=("", "_gold"))
+        joined = (
+            labels.select(["note_id", "person_id", "field", "value"])
+            .to_pandas()
+            .merge(gold, on=["note_id", "field"], suffixes=("", "_gold"))
+        )
         for field in study.fields:
             part = joined[joined.field == field.name]
             if part.value.isna().all():
-                print(f"{labeller:<11}{field.name:<25}{len(part):>6}{part.value_gold.sum():>6}  (the labeller has no such field)")
+                print(
+                    f"{labeller:<11}{field.name:<25}{len(part):>6}{part.value_gold.sum():>6}  (the labeller has no such field)"
+                )
                 continue
             truth, said = part.value_gold.to_numpy(bool), part.value.eq(True).to_numpy()
-            precision, recall, score, _ = precision_recall_fscore_support(truth, said, average="binary", zero_division=0)
+            precision, recall, score, _ = precision_recall_fscore_support(
+                truth, said, average="binary", zero_division=0
+            )
             persons, position = np.unique(part.person_id.to_numpy(), return_inverse=True)
             draws = rng.multinomial(len(persons), np.full(len(persons), 1 / len(persons)), size=RESAMPLES)
             low, high = np.nanquantile([f1(truth, said, draw[position]) for draw in draws], [0.025, 0.975])

@@ -212,7 +212,9 @@ def main() -> None:
 
     seed = seed[list(SEED_REGEX)].astype(bool).reset_index(drop=True)
     with_term = len(set(compatible.filter(compatible["mentioned"])["note_id"].to_pylist()))
-    print(f"{with_term / notes.num_rows:.0%} of notes hold a seed term; {int(seed.to_numpy().sum())} seed labels are true")
+    print(
+        f"{with_term / notes.num_rows:.0%} of notes hold a seed term; {int(seed.to_numpy().sum())} seed labels are true"
+    )
     for name, seconds, table in (
         ("seed: pandas.apply + re", seconds_seed, None),
         ("(b) seed-compatible", seconds_compatible, compatible),
@@ -224,7 +226,9 @@ def main() -> None:
     for name, seconds, speed, ratio, differ in rows:
         print(f"{name:<26}{seconds:>9.2f}{speed:>9.1f}{ratio:>8.1f}{differ:>18}")
     print("peak RSS, MB: " + "; ".join(f"{name} {value:.0f}" for name, value in memory))
-    print("label differences of (c) are intended: it mends the seed's gaps and negation, and its mention fields ignore cues")
+    print(
+        "label differences of (c) are intended: it mends the seed's gaps and negation, and its mention fields ignore cues"
+    )
 
 
 if __name__ == "__main__":

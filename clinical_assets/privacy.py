@@ -40,10 +40,12 @@ def withhold_messages(*safe: type[Exception]) -> Iterator[None]:
     """
     try:
         yield
-    except (*safe, StepError):
-        raise
     except Exception as error:
+        if isinstance(error, (*safe, StepError)):
+            raise
         frame = traceback.extract_tb(error.__traceback__)[-1]
         ours = [f for f in traceback.extract_tb(error.__traceback__) if "clinical_assets" in f.filename] or [frame]
         place = f"{ours[-1].filename.rsplit('clinical_assets', 1)[-1].lstrip('/')}:{ours[-1].lineno}"
-        raise StepError(f"{type(error).__name__} in {place}. The message is withheld because it may quote a note.") from None
+        raise StepError(
+            f"{type(error).__name__} in {place}. The message is withheld because it may quote a note."
+        ) from None

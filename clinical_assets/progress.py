@@ -34,4 +34,6 @@ class Progress:
             self._reported = now
             rate = self._done / (now - self._started)
             left = (self._total - self._done) / rate if rate else float("inf")
-            self._log(f"{self._done:,} of {self._total:,} {self._what}, {rate:,.0f}/s, {left:,.0f} s left; safe to stop, it resumes")
+            self._log(
+                f"{self._done:,} of {self._total:,} {self._what}, {rate:,.0f}/s, {left:,.0f} s left; safe to stop, it resumes"
+            )

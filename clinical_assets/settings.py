@@ -23,7 +23,9 @@ class Settings(BaseSettings):
     study: Path | None = Field(default=None, description="Study file (YAML); default the shipped CML/imatinib study")
     profile: Literal["demo", "gpu", "server"] = Field(default="demo", description="Where models run")
     lake_url: str | None = Field(default=None, description="Lake root, e.g. s3://bucket/lake; default <data>/lake")
-    settle_seconds: float = Field(default=5.0, ge=0, description="Age at which a loose landed file counts as complete, s")
+    settle_seconds: float = Field(
+        default=5.0, ge=0, description="Age at which a loose landed file counts as complete, s"
+    )
     max_batches_per_tick: int = Field(default=20, ge=1, le=1000, description="Ingest runs a sensor tick may launch")
     alert_webhook: SecretStr | None = Field(default=None, description="URL that gets a JSON POST when a run fails")
     alert_email_to: str | None = Field(default=None, description="Address that gets an e-mail when a run fails")

@@ -57,7 +57,14 @@ def _parse(manifest: Path) -> None:
     _put_dbt_on_path()
     with tempfile.TemporaryDirectory(dir=manifest.parent) as scratch:
         command = ["dbt", "--no-send-anonymous-usage-stats", "parse", "--no-partial-parse", "--target-path", scratch]
-        command += ["--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR), "--log-path", scratch]
+        command += [
+            "--project-dir",
+            str(DBT_PROJECT_DIR),
+            "--profiles-dir",
+            str(DBT_PROJECT_DIR),
+            "--log-path",
+            scratch,
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"dbt could not parse {DBT_PROJECT_DIR}:\n{done.stdout[-4000:]}{done.stderr[-1000:]}")

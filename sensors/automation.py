@@ -59,7 +59,9 @@ def with_automation(spec: dg.AssetSpec) -> dg.AssetSpec:
     if wish == "manual" or spec.key.path[0] == "landing" or _is_intake(spec):
         return spec
     if spec.partitions_def == NOTE_BATCHES:
-        return spec.replace_attributes(automation_condition=follow_code() if wish == "follow_code" else refresh_on_change())
+        return spec.replace_attributes(
+            automation_condition=follow_code() if wish == "follow_code" else refresh_on_change()
+        )
     return spec.replace_attributes(automation_condition=refresh_aggregate())
 
 

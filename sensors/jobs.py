@@ -16,7 +16,11 @@ def build_jobs(
     """Return the jobs over the given assets: everything per batch, labels per batch, the warehouse, the landed snapshots."""
     labels = [key for key in per_batch if key not in intake]
     return [
-        _job("materialize_note_batch", per_batch, "Everything that is per note batch: intake and labels, with their checks."),
+        _job(
+            "materialize_note_batch",
+            per_batch,
+            "Everything that is per note batch: intake and labels, with their checks.",
+        ),
         _job("label_note_batch", labels, "Labels of one note batch, with their checks."),
         _job("build_warehouse_job", warehouse, "Rebuild every table that analysts see, test it, publish it."),
         _job("observe_landing", landing, "Record the data versions of the landed OMOP snapshots."),

@@ -11,7 +11,7 @@ from clinical_assets.notes.landing import DueBatch, LandingState, digest_candida
 from resources.deployment import DeploymentResource
 from resources.lake import LakeResource
 from resources.landing import LandingResource
-from resources.partitions import NOTE_BATCHES, NOTE_BATCHES_NAME
+from resources.partitions import NOTE_BATCHES
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -30,7 +30,9 @@ def build_ingest_job(intake: list[dg.AssetKey]) -> "UnresolvedAssetJobDefinition
     )
 
 
-def build_landing_sensors(ingest_job: "UnresolvedAssetJobDefinition", omop_tables: list[str]) -> list[dg.SensorDefinition]:
+def build_landing_sensors(
+    ingest_job: "UnresolvedAssetJobDefinition", omop_tables: list[str]
+) -> list[dg.SensorDefinition]:
     """Return the sensors on new notes and on new OMOP snapshots.
 
     Parameters
@@ -49,7 +51,10 @@ def build_landing_sensors(ingest_job: "UnresolvedAssetJobDefinition", omop_table
         description="Registers new or corrected note batches in landing/notes and launches their intake, some per tick.",
     )
     def land_note_batches(
-        context: dg.SensorEvaluationContext, deployment: DeploymentResource, landing: LandingResource, lake: LakeResource
+        context: dg.SensorEvaluationContext,
+        deployment: DeploymentResource,
+        landing: LandingResource,
+        lake: LakeResource,
     ) -> dg.SensorResult:
         settings, folder, state = deployment.settings(), landing.notes_folder(), LandingState.from_json(context.cursor)
         seen = scan(
@@ -62,7 +67,11 @@ def build_landing_sensors(ingest_job: "UnresolvedAssetJobDefinition", omop_table
         seen = digest_candidates(seen, folder, max_bytes=_DIGEST_BYTES_PER_TICK)
         store = lake.open()
         # Only batches that the cursor does not know as requested are looked up in the lake: it is one small read each.
-        unsure = [c.batch for c in seen.candidates if c.fingerprint.digest and state.requested.get(c.batch) != c.fingerprint.digest]
+        unsure = [
+            c.batch
+            for c in seen.candidates
+            if c.fingerprint.digest and state.requested.get(c.batch) != c.fingerprint.digest
+        ]
         ingested = {
             batch: store.metadata("notes/intakes", batch).get("source_file_sha256", "")
             for batch in unsure
@@ -75,7 +84,9 @@ def build_landing_sensors(ingest_job: "UnresolvedAssetJobDefinition", omop_table
             run_requests=[_run_request(batch) for batch in due],
             dynamic_partitions_requests=[NOTE_BATCHES.build_add_request([batch.batch for batch in due])] if due else [],
             cursor=state.after(seen, due).to_json(),
-            skip_reason=None if due else f"{len(seen.candidates)} batches seen, none is due; {seen.n_problems} problems",
+            skip_reason=None
+            if due
+            else f"{len(seen.candidates)} batches seen, none is due; {seen.n_problems} problems",
         )
 
     @dg.sensor(

@@ -23,13 +23,17 @@ def _build(key: dg.AssetKey) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=key, name=CHECK_NAME)
     def no_partition_left_failed(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         """Warn when batches of this asset failed and were not materialized since."""
-        statuses = context.instance.get_status_by_partition(key, NOTE_BATCHES.get_partition_keys(dynamic_partitions_store=context.instance), NOTE_BATCHES)
+        statuses = context.instance.get_status_by_partition(
+            key, NOTE_BATCHES.get_partition_keys(dynamic_partitions_store=context.instance), NOTE_BATCHES
+        )
         failed = sorted(name for name, status in (statuses or {}).items() if status and status.name == "FAILED")
         return dg.AssetCheckResult(
             passed=not failed,
             severity=dg.AssetCheckSeverity.WARN,
             metadata={"n_failed": len(failed), "failed": dg.MetadataValue.json(failed[:100])},
-            description=f"Open {key.to_user_string()} in the UI, read the error, mend it and materialize these batches." if failed else None,
+            description=f"Open {key.to_user_string()} in the UI, read the error, mend it and materialize these batches."
+            if failed
+            else None,
         )
 
     return no_partition_left_failed
@@ -38,7 +42,9 @@ def _build(key: dg.AssetKey) -> dg.AssetChecksDefinition:
 def build_quality_schedule(assets: Sequence[dg.AssetKey]) -> dg.ScheduleDefinition:
     """Return the daily schedule (06:00) of all checks that are not part of a materialization."""
     selection = dg.AssetSelection.checks(*(dg.AssetCheckKey(key, CHECK_NAME) for key in assets))
-    job = dg.define_asset_job("check_data_quality", selection=selection, description="Standing checks over all batches.")
+    job = dg.define_asset_job(
+        "check_data_quality", selection=selection, description="Standing checks over all batches."
+    )
     return dg.ScheduleDefinition(
         name="check_data_quality_daily",
         job=job,

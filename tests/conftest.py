@@ -13,17 +13,23 @@ from tests.hospital import Hospital
 
 ROOT = Path(__file__).resolve().parents[1]
 
-for name, value in {"DAGSTER_DISABLE_TELEMETRY": "yes", "HF_HUB_OFFLINE": "1", "GX_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}.items():
+for name, value in {
+    "DAGSTER_DISABLE_TELEMETRY": "yes",
+    "HF_HUB_OFFLINE": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+}.items():
     os.environ.setdefault(name, value)
 for name in [name for name in os.environ if name.startswith("CLINICAL_") and name != "CLINICAL_PUBLIC_DATA"]:
     del os.environ[name]  # a developer's own settings must not reach the tests
 
-@pytest.fixture()
+
+@pytest.fixture
 def hospital(tmp_path: Path) -> Hospital:
     return Hospital(tmp_path / "data")
 
 
-@pytest.fixture()
+@pytest.fixture
 def defs(hospital: Hospital) -> Any:
     from definitions import build_defs
     from resources.deployment import DeploymentResource
@@ -31,7 +37,7 @@ def defs(hospital: Hospital) -> Any:
     return build_defs(deployment=DeploymentResource(data=str(hospital.data)))
 
 
-@pytest.fixture()
+@pytest.fixture
 def instance() -> Iterator[Any]:
     import dagster as dg
 
@@ -39,7 +45,7 @@ def instance() -> Iterator[Any]:
         yield instance
 
 
-@pytest.fixture()
+@pytest.fixture
 def execute(defs: Any, instance: Any):
     """Run a job of the real definitions in this process; the instance knows the batch."""
     from resources.partitions import NOTE_BATCHES_NAME
@@ -47,7 +53,9 @@ def execute(defs: Any, instance: Any):
     def go(job: str, batch: str | None = None, *, raises: bool = True):
         if batch:
             instance.add_dynamic_partitions(NOTE_BATCHES_NAME, [batch])
-        return defs.resolve_job_def(job).execute_in_process(instance=instance, partition_key=batch, raise_on_error=raises)
+        return defs.resolve_job_def(job).execute_in_process(
+            instance=instance, partition_key=batch, raise_on_error=raises
+        )
 
     return go
 

@@ -21,7 +21,13 @@ NONE = f"HPI: {CANARY} comes for follow-up of hypertension. Blood pressure is co
 
 
 def note(note_id: int, person_id: int, text: str, date: str = "2020-05-01") -> dict[str, Any]:
-    return {"note_id": note_id, "person_id": person_id, "note_date": date, "note_source_value": "Progress Notes", "note_text": text}
+    return {
+        "note_id": note_id,
+        "person_id": person_id,
+        "note_date": date,
+        "note_source_value": "Progress Notes",
+        "note_text": text,
+    }
 
 
 class Hospital:

@@ -25,7 +25,9 @@ def land_demo_hospital(settings: Settings, *, persons: int, seed: int, say: Call
     landing, started = settings.landing, time.monotonic()
     mark = landing / "SYNTHETIC.txt"
     if landing.exists() and any(landing.rglob("*.*")) and not mark.exists():
-        raise ValueError(f"{landing} holds data that is not the demo hospital; use another folder: CLINICAL_DATA=... make run")
+        raise ValueError(
+            f"{landing} holds data that is not the demo hospital; use another folder: CLINICAL_DATA=... make run"
+        )
     hospital = build_hospital(HospitalConfig(n_persons=persons, seed=seed))
     write_landing(hospital, landing)
     n_notes = sum(batch.num_rows for batch in hospital.note_batches.values())

@@ -31,7 +31,15 @@ def dictionary_markdown(warehouse: Path) -> tuple[str, int]:
         "file itself, which come from the dbt project; change them there.",
     ]
     for (schema, table, comment), columns in groupby(rows, key=lambda row: row[:3]):
-        lines += ["", f"## {schema}.{table}", "", f"{comment or ''}", "", "| column | type | meaning |", "|---|---|---|"]
+        lines += [
+            "",
+            f"## {schema}.{table}",
+            "",
+            f"{comment or ''}",
+            "",
+            "| column | type | meaning |",
+            "|---|---|---|",
+        ]
         lines += [f"| `{name}` | {type_} | {(text or '').replace('|', '/')} |" for *_, name, type_, text in columns]
     return "\n".join(lines) + "\n", len(rows)
 

@@ -38,18 +38,29 @@ def diagnose() -> list[Finding]:
         try:
             findings.extend(look())
         except Exception as error:  # noqa: BLE001 - a doctor that dies of the disease helps nobody
-            findings.append(Finding(look.__name__.strip("_"), "fail", f"could not be looked at: {type(error).__name__}: {error}"))
+            findings.append(
+                Finding(look.__name__.strip("_"), "fail", f"could not be looked at: {type(error).__name__}: {error}")
+            )
     return findings
 
 
 def _python() -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     ok = sys.version_info[:2] == (3, 11)
-    yield Finding("python", "ok" if ok else "fail", version, "" if ok else "Install Python 3.11 and run `make clean-venv install`.")
+    yield Finding(
+        "python",
+        "ok" if ok else "fail",
+        version,
+        "" if ok else "Install Python 3.11 and run `make clean-venv install`.",
+    )
 
 
 def _pins() -> Iterator[Finding]:
-    wanted = (requirement.split(";")[0].strip() for requirement in metadata.requires("clinical-assets") or () if "extra ==" not in requirement)
+    wanted = (
+        requirement.split(";")[0].strip()
+        for requirement in metadata.requires("clinical-assets") or ()
+        if "extra ==" not in requirement
+    )
     wrong = []
     for requirement in wanted:
         name, _, version = requirement.partition("==")
@@ -61,14 +72,27 @@ def _pins() -> Iterator[Finding]:
             found = "missing"
         if found != version:
             wrong.append(f"{name} {found}, expected {version}")
-    yield Finding("packages", "fail" if wrong else "ok", "; ".join(wrong) or "all pins as declared", "pip install -e . in the project's folder" if wrong else "")
+    yield Finding(
+        "packages",
+        "fail" if wrong else "ok",
+        "; ".join(wrong) or "all pins as declared",
+        "pip install -e . in the project's folder" if wrong else "",
+    )
     dbt = Path(sys.executable).with_name("dbt")
-    yield Finding("dbt", "ok" if dbt.exists() else "fail", str(dbt), "" if dbt.exists() else "pip install -e . in the project's folder")
+    yield Finding(
+        "dbt",
+        "ok" if dbt.exists() else "fail",
+        str(dbt),
+        "" if dbt.exists() else "pip install -e . in the project's folder",
+    )
 
 
 def _settings() -> Iterator[Finding]:
     settings = Settings()
-    known = {f"CLINICAL_{name.upper()}" for name in Settings.model_fields} | {"CLINICAL_PUBLIC_DATA", "CLINICAL_DBT_MEMORY"}
+    known = {f"CLINICAL_{name.upper()}" for name in Settings.model_fields} | {
+        "CLINICAL_PUBLIC_DATA",
+        "CLINICAL_DBT_MEMORY",
+    }
     unknown = sorted(name for name in os.environ if name.startswith("CLINICAL_") and name not in known)
     yield Finding("data folder", "ok", str(settings.data))
     if unknown:
@@ -81,7 +105,12 @@ def _disk() -> Iterator[Finding]:
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     ok = free >= _FREE_BYTES
-    yield Finding("disk", "ok" if ok else "warn", f"{free / 1e9:.1f} GB free at {folder}", "" if ok else "Free some space, or set CLINICAL_DATA to a larger disk.")
+    yield Finding(
+        "disk",
+        "ok" if ok else "warn",
+        f"{free / 1e9:.1f} GB free at {folder}",
+        "" if ok else "Free some space, or set CLINICAL_DATA to a larger disk.",
+    )
 
 
 def _study() -> Iterator[Finding]:
@@ -122,13 +151,20 @@ def _lake() -> Iterator[Finding]:
     try:
         n = len(lake.batches("notes/intakes"))
     except Exception as error:  # noqa: BLE001 - any store can fail in its own way
-        yield Finding("lake", "fail", f"{settings.lake}: {type(error).__name__}", "Check CLINICAL_LAKE_URL and its credentials.")
+        yield Finding(
+            "lake", "fail", f"{settings.lake}: {type(error).__name__}", "Check CLINICAL_LAKE_URL and its credentials."
+        )
         return
     yield Finding("lake", "ok", f"{settings.lake}, {n} batches")
     if lake.is_local and Path(settings.lake).exists():
         stray = sum(1 for _ in Path(settings.lake).rglob(".data.*.tmp"))
         if stray:
-            yield Finding("lake leftovers", "warn", f"{stray} temporary files of killed writes; never read", f"find {settings.lake} -name '.data.*.tmp' -delete, when nothing runs.")
+            yield Finding(
+                "lake leftovers",
+                "warn",
+                f"{stray} temporary files of killed writes; never read",
+                f"find {settings.lake} -name '.data.*.tmp' -delete, when nothing runs.",
+            )
 
 
 def _warehouse() -> Iterator[Finding]:
@@ -136,7 +172,9 @@ def _warehouse() -> Iterator[Finding]:
 
     path = Settings().warehouse
     if not path.exists():
-        yield Finding("warehouse", "warn", f"none yet at {path}", "make run, or materialize the cohort assets in the UI.")
+        yield Finding(
+            "warehouse", "warn", f"none yet at {path}", "make run, or materialize the cohort assets in the UI."
+        )
         return
     try:
         with duckdb.connect(str(path), read_only=True) as connection:
@@ -154,7 +192,12 @@ def _warehouse() -> Iterator[Finding]:
 def _daemon() -> Iterator[Finding]:
     home = os.environ.get("DAGSTER_HOME")
     if not home:
-        yield Finding("DAGSTER_HOME", "fail", "not set", "Use make, or export DAGSTER_HOME=$PWD/.dagster_home in the project's folder.")
+        yield Finding(
+            "DAGSTER_HOME",
+            "fail",
+            "not set",
+            "Use make, or export DAGSTER_HOME=$PWD/.dagster_home in the project's folder.",
+        )
         return
     import dagster as dg
 
@@ -173,5 +216,18 @@ def _telemetry() -> Iterator[Finding]:
     from clinical_assets.privacy import switch_off_telemetry
 
     switch_off_telemetry()
-    on = [name for name, off in (("DAGSTER_DISABLE_TELEMETRY", "yes"), ("DO_NOT_TRACK", "1"), ("GX_ANALYTICS_ENABLED", "false")) if os.environ[name] != off]
-    yield Finding("telemetry", "warn" if on else "ok", f"not off: {', '.join(on)}" if on else "off", "Unset these variables." if on else "")
+    on = [
+        name
+        for name, off in (
+            ("DAGSTER_DISABLE_TELEMETRY", "yes"),
+            ("DO_NOT_TRACK", "1"),
+            ("GX_ANALYTICS_ENABLED", "false"),
+        )
+        if os.environ[name] != off
+    ]
+    yield Finding(
+        "telemetry",
+        "warn" if on else "ok",
+        f"not off: {', '.join(on)}" if on else "off",
+        "Unset these variables." if on else "",
+    )

@@ -28,7 +28,9 @@ def _fail(error: Exception) -> typer.Exit:
 
 @app.command()
 def demo(
-    persons: Annotated[int, typer.Option(min=50, max=200_000, help="Persons in the demo hospital (about 6 notes each)")] = 1500,
+    persons: Annotated[
+        int, typer.Option(min=50, max=200_000, help="Persons in the demo hospital (about 6 notes each)")
+    ] = 1500,
     seed: Annotated[int, typer.Option(help="Seed of the generator: same seed and size, same hospital")] = 20240229,
 ) -> None:
     """Build the demo hospital in landing/ and materialize every asset on it."""
@@ -71,7 +73,9 @@ def land_public(
 
 @app.command()
 def ui(
-    host: Annotated[str, typer.Option(help="Address to bind; only loopback is accepted: Dagster has no log-in")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to bind; only loopback is accepted: Dagster has no log-in")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
 ) -> None:
     """Start the Dagster UI, sensors and schedules (dagster dev) on this deployment; one at a time."""
@@ -95,7 +99,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Machine-readabl
 
 @app.command()
 def query(
-    sql: Annotated[str, typer.Argument(help="One SQL query over the warehouse, e.g. \"from labels.concept_counts\"")],
+    sql: Annotated[str, typer.Argument(help='One SQL query over the warehouse, e.g. "from labels.concept_counts"')],
     max_rows: Annotated[int, typer.Option(min=1, max=1_000_000, help="Rows shown at most")] = 200,
     output: Annotated[str, typer.Option("--format", help="table, csv or json")] = "table",
 ) -> None:
@@ -109,7 +113,9 @@ def query(
     except (QueryError, OSError) as error:
         raise _fail(error) from None
     if result.truncated:
-        typer.secho(f"only the first {max_rows} rows are shown; raise --max-rows for more", err=True, fg=typer.colors.YELLOW)
+        typer.secho(
+            f"only the first {max_rows} rows are shown; raise --max-rows for more", err=True, fg=typer.colors.YELLOW
+        )
 
 
 @app.command()

@@ -70,22 +70,31 @@ def land_public_data(source: Path, landing: Path) -> Iterator[str]:
     """
     mark = landing / "PUBLIC.txt"
     if landing.exists() and any(landing.rglob("*.*")) and not mark.exists():
-        raise ValueError(f"{landing} holds other data; use another folder: CLINICAL_DATA=... clinical-assets land-public {source}")
+        raise ValueError(
+            f"{landing} holds other data; use another folder: CLINICAL_DATA=... clinical-assets land-public {source}"
+        )
     omop = source / "omop" / "gibleed"
     needed = [omop / f"{table}.parquet" for table in _OMOP] + [source / "notes" / file for _, file, *_ in _CORPORA]
     for path in needed:
         if not path.exists():
-            raise FileNotFoundError(f"{path} is missing: expected the public data's omop/gibleed and notes folders under {source}")
+            raise FileNotFoundError(
+                f"{path} is missing: expected the public data's omop/gibleed and notes folders under {source}"
+            )
     (landing / "omop").mkdir(parents=True, exist_ok=True)
     (landing / "notes").mkdir(parents=True, exist_ok=True)
-    mark.write_text("GiBleed persons (synthetic, Eunomia); MTSamples and E3C texts. Links between texts and persons are synthetic.\n", encoding="utf-8")
+    mark.write_text(
+        "GiBleed persons (synthetic, Eunomia); MTSamples and E3C texts. Links between texts and persons are synthetic.\n",
+        encoding="utf-8",
+    )
     for table in _OMOP:
         shutil.copyfile(omop / f"{table}.parquet", landing / "omop" / f".{table}.tmp")
         os.replace(landing / "omop" / f".{table}.tmp", landing / "omop" / f"{table}.parquet")
     yield f"omop: {len(_OMOP)} tables of GiBleed"
     for name, file, text, kind, first_id in _CORPORA:
         temp, target = landing / "notes" / f".{name}.tmp", landing / "notes" / f"{name}.parquet"
-        sql = _NOTES_SQL.format(omop=omop, file=source / "notes" / file, text=text, kind=kind, first_id=first_id, name=name, target=temp)
+        sql = _NOTES_SQL.format(
+            omop=omop, file=source / "notes" / file, text=text, kind=kind, first_id=first_id, name=name, target=temp
+        )
         with duckdb.connect() as connection:
             connection.execute(sql)
             n = connection.execute(f"select count(*) from read_parquet('{temp}')").fetchone()

@@ -34,7 +34,9 @@ def due_now(settings: Settings, lake: Lake) -> tuple[list[str], LandingScan]:
     due: list[str] = []
     resume_after = ""
     while True:
-        seen = digest_candidates(scan(folder, now=time.time(), settle_seconds=0, known={}, resume_after=resume_after), folder)
+        seen = digest_candidates(
+            scan(folder, now=time.time(), settle_seconds=0, known={}, resume_after=resume_after), folder
+        )
         held = {
             c.batch: lake.metadata("notes/intakes", c.batch).get("source_file_sha256", "")
             for c in seen.candidates
@@ -69,7 +71,9 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
     for problem in seen.problems:
         say(f"landing/notes: {problem.name}: {problem.reason}. {problem.mend}")
     per_batch = ("labels/regex", "labels/regex_seed")
-    unlabelled = [b for b in lake.batches("notes/intakes") if b not in due and not all(lake.has(t, b) for t in per_batch)]
+    unlabelled = [
+        b for b in lake.batches("notes/intakes") if b not in due and not all(lake.has(t, b) for t in per_batch)
+    ]
     failed: list[str] = []
     with dg.DagsterInstance.get() as instance:
         _execute(defs, instance, "observe_landing", None)
@@ -84,7 +88,9 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
         say(f"warehouse: {'published' if ok else 'FAILED, the old one stands'} in {seconds:.1f} s")
     if failed or not ok:
         what = ", ".join(failed) or "the warehouse"
-        raise RuntimeError(f"not everything succeeded ({what}). Read the run in the UI (make ui), mend it, and run this again.")
+        raise RuntimeError(
+            f"not everything succeeded ({what}). Read the run in the UI (make ui), mend it, and run this again."
+        )
     say(f"{len(due)} batches ingested, {len(unlabelled)} labelled anew, {time.monotonic() - started:.1f} s in all")
     say(f"warehouse  {settings.warehouse}\nlake       {settings.lake}\nlanding    {settings.landing}\nTry:")
     for sql in _SQL:

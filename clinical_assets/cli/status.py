@@ -39,10 +39,16 @@ def status_lines(found: dict[str, Any]) -> list[str]:
     due = found["landing"]["due"]
     lines.append(f"landing    {len(due)} batches due" + (f": {', '.join(due[:10])}" if due else ""))
     lines += [f"           {problem}" for problem in found["landing"]["problems"]]
-    lines += [f"lake       {table:<18}{counts['batches']:>6} batches {counts['rows']:>12,} rows" for table, counts in found["lake"].items()]
+    lines += [
+        f"lake       {table:<18}{counts['batches']:>6} batches {counts['rows']:>12,} rows"
+        for table, counts in found["lake"].items()
+    ]
     warehouse = found["warehouse"]
     if warehouse["exists"]:
-        lines.append(f"warehouse  {warehouse['path']}, {warehouse['n_bytes'] / 1e6:,.1f} MB, published {warehouse['published_at']:%Y-%m-%d %H:%M} UTC")
+        lines.append(
+            f"warehouse  {warehouse['path']}, {warehouse['n_bytes'] / 1e6:,.1f} MB, "
+            f"published {warehouse['published_at']:%Y-%m-%d %H:%M} UTC"
+        )
     else:
         lines.append(f"warehouse  none yet at {warehouse['path']}: run `make run`")
     return lines

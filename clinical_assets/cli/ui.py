@@ -44,7 +44,9 @@ def run_ui(host: str, port: int) -> int:
         If another `clinical-assets ui` runs on the same DAGSTER_HOME: two daemons would start every run twice.
     """
     if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
-        raise ValueError(f"host {host}: Dagster has no log-in, so only a loopback address is accepted; put a proxy with log-in before it")
+        raise ValueError(
+            f"host {host}: Dagster has no log-in, so only a loopback address is accepted; put a proxy with log-in before it"
+        )
     home = dagster_home()
     workspace = Path(__file__).resolve().parents[2] / "workspace.yaml"
     dagster = Path(sys.executable).with_name("dagster")

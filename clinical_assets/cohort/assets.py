@@ -7,7 +7,6 @@ from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject, dbt_assets
-
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from clinical_assets.cohort.build import dbt_build_arguments, warehouse_build
@@ -29,9 +28,9 @@ class ClinicalDbtTranslator(DagsterDbtTranslator):
         if node is None or node["resource_type"] != "model":
             return spec
         table = f"{node['schema']}.{node['alias']}"
-        return spec.replace_attributes(key=dg.AssetKey([node["schema"], node["alias"]]), kinds={"dbt", "duckdb"}).merge_attributes(
-            metadata={"dagster/table_name": table}
-        )
+        return spec.replace_attributes(
+            key=dg.AssetKey([node["schema"], node["alias"]]), kinds={"dbt", "duckdb"}
+        ).merge_attributes(metadata={"dagster/table_name": table})
 
 
 def build_cohort_assets(manifest_path: Path) -> list[dg.AssetsDefinition]:
@@ -81,13 +80,17 @@ def build_cohort_assets(manifest_path: Path) -> list[dg.AssetsDefinition]:
         events: list[Any] = []
         try:
             with warehouse_build(warehouse.open(), lake.open(), omop, tables, run_id=context.run_id) as (work, landed):
-                context.log.info(f"OMOP tables that did not land: {sorted(t for t, there in landed.items() if not there)}")
+                context.log.info(
+                    f"OMOP tables that did not land: {sorted(t for t, there in landed.items() if not there)}"
+                )
                 command = dbt.cli(dbt_build_arguments(), context=context, target_path=work / "target")
                 for event in command.stream().fetch_row_counts().fetch_column_metadata():
                     events.append(event)  # noqa: PERF402 - extend would lose what came before a failure
         except DagsterDbtCliRuntimeError as error:
             yield from (event for event in events if isinstance(event, dg.AssetCheckResult))
-            raise dg.Failure(f"dbt build failed; the published warehouse stands as it was.\n{error}", allow_retries=False) from None
+            raise dg.Failure(
+                f"dbt build failed; the published warehouse stands as it was.\n{error}", allow_retries=False
+            ) from None
         # Only now, when the new file is published: a materialization must not claim a table that nobody can read.
         yield from events
 

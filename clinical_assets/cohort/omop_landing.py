@@ -18,7 +18,15 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-__all__ = ["CdmColumn", "CdmTable", "OmopLandingError", "cdm_tables", "create_landing_views", "snapshot_digest", "snapshot_files"]
+__all__ = [
+    "CdmColumn",
+    "CdmTable",
+    "OmopLandingError",
+    "cdm_tables",
+    "create_landing_views",
+    "snapshot_digest",
+    "snapshot_files",
+]
 
 _FORMATS = (".parquet", ".csv", ".csv.gz")
 
@@ -72,14 +80,20 @@ def snapshot_files(folder: Path, table: str) -> list[Path]:
     loose = [path for path in (folder / f"{table}{suffix}" for suffix in _FORMATS) if path.is_file()]
     inside = folder / table
     if inside.is_dir():
-        parts = sorted(p for p in inside.iterdir() if p.is_file() and p.name.endswith(_FORMATS) and not p.name.startswith("."))
+        parts = sorted(
+            p for p in inside.iterdir() if p.is_file() and p.name.endswith(_FORMATS) and not p.name.startswith(".")
+        )
         if len({_format(p) for p in parts}) > 1:
             raise OmopLandingError(f"{inside}: parquet and csv files mixed; keep one format per table")
         if parts and loose:
-            raise OmopLandingError(f"{folder}: table {table} landed both as {loose[0].name} and as folder {table}/; keep one")
+            raise OmopLandingError(
+                f"{folder}: table {table} landed both as {loose[0].name} and as folder {table}/; keep one"
+            )
         return parts
     if len(loose) > 1:
-        raise OmopLandingError(f"{folder}: table {table} landed as {', '.join(p.name for p in loose)}; keep one of them")
+        raise OmopLandingError(
+            f"{folder}: table {table} landed as {', '.join(p.name for p in loose)}; keep one of them"
+        )
     return loose
 
 
@@ -92,7 +106,9 @@ def snapshot_digest(files: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def create_landing_views(connection: duckdb.DuckDBPyConnection, folder: Path, tables: Sequence[CdmTable]) -> dict[str, bool]:
+def create_landing_views(
+    connection: duckdb.DuckDBPyConnection, folder: Path, tables: Sequence[CdmTable]
+) -> dict[str, bool]:
     """Create schema ``landing`` with one view per OMOP table, every declared column present (null where it did not land).
 
     Returns
@@ -131,7 +147,7 @@ def _select(table: CdmTable, files: list[Path]) -> str:
             f"Rename or add them in the export (CDM 5.3 and 5.4 names are accepted)."
         )
     columns = ", ".join(
-        f'{_identifier(landed[column.name])} as {column.name}'
+        f"{_identifier(landed[column.name])} as {column.name}"
         if column.name in landed
         else f"cast(null as {column.type}) as {column.name}"
         for column in table.columns

@@ -46,7 +46,9 @@ def scan_snapshots(
         try:
             files = snapshot_files(folder, table)
             stats = [path.stat() for path in files]
-            shape = json.dumps([[path.name, stat.st_size, stat.st_mtime_ns] for path, stat in zip(files, stats, strict=True)])
+            shape = json.dumps(
+                [[path.name, stat.st_size, stat.st_mtime_ns] for path, stat in zip(files, stats, strict=True)]
+            )
             if shape == last_shape and last_digest:
                 scan.known[table] = [shape, last_digest]
                 continue

@@ -24,7 +24,7 @@ import ahocorasick_rs
 from clinical_assets.labels.lexicon import SECTION_PRIORS, Cue, default_cues, normalise
 from clinical_assets.labels.sentences import sentence_bounds
 
-__all__ = ["PRECEDENCE", "AssertionEngine", "Assertion", "Section", "SectionIndex"]
+__all__ = ["PRECEDENCE", "Assertion", "AssertionEngine", "Section", "SectionIndex"]
 
 PRECEDENCE = ("family", "negated", "hypothetical", "possible", "historical")
 _STOPS = frozenset({"stop", "soft_stop"})
@@ -62,8 +62,6 @@ class SectionIndex:
 
 
 _NO_SECTIONS = SectionIndex()
-
-
 
 
 class AssertionEngine:
@@ -209,5 +207,3 @@ class AssertionEngine:
                 return
             if cue.category not in _STOPS:
                 found.setdefault(cue.category, Assertion(cue.category, f"post_{cue.category}:{cue.text}"))
-
-

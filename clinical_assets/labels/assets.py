@@ -25,7 +25,10 @@ def _result(context: dg.AssetExecutionContext, run: LabelRun) -> dg.MaterializeR
             "seconds": run.seconds,
             "labels": dg.TableMetadataValue(
                 rows,
-                dg.TableSchema([dg.TableColumn("field")] + [dg.TableColumn(n, "int") for n in ("n_true", "n_false", "n_without_value")]),
+                dg.TableSchema(
+                    [dg.TableColumn("field")]
+                    + [dg.TableColumn(n, "int") for n in ("n_true", "n_false", "n_without_value")]
+                ),
             ),
         },
     )
@@ -41,12 +44,16 @@ def _result(context: dg.AssetExecutionContext, run: LabelRun) -> dg.MaterializeR
     tags={"clinical/automation": "follow_code"},
     code_version="1",
 )
-def regex_labels(context: dg.AssetExecutionContext, lake: LakeResource, deployment: DeploymentResource) -> dg.MaterializeResult:
+def regex_labels(
+    context: dg.AssetExecutionContext, lake: LakeResource, deployment: DeploymentResource
+) -> dg.MaterializeResult:
     """Labels by terms and ConText-style assertion. One row per note and field of the study. Read by labels.regex_labels."""
     study, store, batch = deployment.load_study(), lake.open(), context.partition_key
     sections = store.read("notes/sections", batch)
     label = partial(label_notes, sections=sections, study=study, run_id=context.run_id, labelled_at=datetime.now(UTC))
-    return _result(context, label_batch(store, "labels/regex", batch, label_identity(study, "regex"), label, context.log.info))
+    return _result(
+        context, label_batch(store, "labels/regex", batch, label_identity(study, "regex"), label, context.log.info)
+    )
 
 
 @dg.asset(
@@ -59,8 +66,13 @@ def regex_labels(context: dg.AssetExecutionContext, lake: LakeResource, deployme
     tags={"clinical/automation": "follow_code"},
     code_version="1",
 )
-def regex_seed_labels(context: dg.AssetExecutionContext, lake: LakeResource, deployment: DeploymentResource) -> dg.MaterializeResult:
+def regex_seed_labels(
+    context: dg.AssetExecutionContext, lake: LakeResource, deployment: DeploymentResource
+) -> dg.MaterializeResult:
     """Labels by the seed's rule, kept as a baseline. One row per note and field. Read by labels.regex_labels."""
     study, store, batch = deployment.load_study(), lake.open(), context.partition_key
     label = partial(label_notes_seed, study=study, run_id=context.run_id, labelled_at=datetime.now(UTC))
-    return _result(context, label_batch(store, "labels/regex_seed", batch, label_identity(study, "regex_seed"), label, context.log.info))
+    return _result(
+        context,
+        label_batch(store, "labels/regex_seed", batch, label_identity(study, "regex_seed"), label, context.log.info),
+    )

@@ -26,18 +26,30 @@ def build_label_checks(labeller: str) -> list[dg.AssetChecksDefinition]:
         return lake.read(table, batch, CHECKED_COLUMNS).to_pandas()
 
     suite = build_expectation_checks(
-        ["labels", labeller], LABELS_SUITE, read, partitions_def=NOTE_BATCHES, name=f"{labeller}_labels_meet_expectations"
+        ["labels", labeller],
+        LABELS_SUITE,
+        read,
+        partitions_def=NOTE_BATCHES,
+        name=f"{labeller}_labels_meet_expectations",
     )
     names = ("every_label_has_a_known_note", "every_note_has_every_field")
 
     @dg.multi_asset_check(
         name=f"{labeller}_labels_cover_the_notes",
         specs=[
-            dg.AssetCheckSpec(name, asset=["labels", labeller], blocking=True, partitions_def=NOTE_BATCHES, additional_deps=[["notes", "notes"]])
+            dg.AssetCheckSpec(
+                name,
+                asset=["labels", labeller],
+                blocking=True,
+                partitions_def=NOTE_BATCHES,
+                additional_deps=[["notes", "notes"]],
+            )
             for name in names
         ],
     )
-    def labels_cover_the_notes(context: dg.AssetCheckExecutionContext, lake: LakeResource, deployment: DeploymentResource):  # type: ignore[no-untyped-def]
+    def labels_cover_the_notes(
+        context: dg.AssetCheckExecutionContext, lake: LakeResource, deployment: DeploymentResource
+    ):  # type: ignore[no-untyped-def]
         store, batch = lake.open(), context.partition_key
         labels = store.read(table, batch, ["note_id", "note_sha256", "field"])
         notes = store.read("notes/notes", batch, ["note_id", "text_sha256"])
@@ -48,7 +60,9 @@ def build_label_checks(labeller: str) -> list[dg.AssetChecksDefinition]:
                 check_name=name,
                 passed=n == 0,
                 metadata={"n_unexpected": n, "n_notes": notes.num_rows, "n_labels": labels.num_rows},
-                description=None if n == 0 else "Materialize the labels of this batch again: the notes changed after labelling.",
+                description=None
+                if n == 0
+                else "Materialize the labels of this batch again: the notes changed after labelling.",
             )
 
     return [suite, labels_cover_the_notes]

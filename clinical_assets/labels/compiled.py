@@ -17,7 +17,7 @@ from clinical_assets.labels.sentences import sentence_bounds
 from clinical_assets.study.model import Context, FieldRule, Study
 from clinical_assets.study.patterns import compile_pattern
 
-__all__ = ["BEST_FIRST", "ASSERTED", "CompiledStudy", "Evidence"]
+__all__ = ["ASSERTED", "BEST_FIRST", "CompiledStudy", "Evidence"]
 
 # Of several mentions the one that says most for the field decides it.
 BEST_FIRST = ("affirmed", "historical", "possible", "hypothetical", "negated", "family")
@@ -42,7 +42,9 @@ class CompiledStudy:
         # Terms that count only beside another field's mention ("remission" needs CML in the note) are looked for only in
         # notes that mention a field of its own right: most notes hold such words and nothing else.
         dependent = _dependent_terms(self.fields)
-        self.matcher = TermMatcher([_group(field, set(range(len(field.terms))) - dependent[field.name]) for field in self.fields])
+        self.matcher = TermMatcher(
+            [_group(field, set(range(len(field.terms))) - dependent[field.name]) for field in self.fields]
+        )
         self._dependent = TermMatcher([_group(field, dependent[field.name], False) for field in self.fields])
         # the terms of conditions are looked for only in notes with a mention that has the condition
         self.context_matchers = {
@@ -74,12 +76,8 @@ class CompiledStudy:
         return self.matcher.needs_every_note
 
     def _contexts(self) -> list[Context]:
-        out = []
-        for field in self.fields:
-            for context in (field.requires_context, field.unless_context):
-                out.append(context)
-            for term in field.terms:
-                out.extend((term.requires, term.unless))
+        out = [context for field in self.fields for context in (field.requires_context, field.unless_context)]
+        out += [context for field in self.fields for term in field.terms for context in (term.requires, term.unless)]
         return [context for context in out if context is not None]
 
     def read(self, text: str, sections: Callable[[], SectionIndex]) -> list[tuple[int, Evidence]]:
@@ -127,7 +125,9 @@ class CompiledStudy:
                 return False
             if unless is not None and note.holds(unless, mention):
                 # what the field needs, said in the same sentence, settles the doubt
-                settled = requires is not None and note.holds(requires.model_copy(update={"within": "sentence"}), mention)
+                settled = requires is not None and note.holds(
+                    requires.model_copy(update={"within": "sentence"}), mention
+                )
                 if not settled:
                     return False
         if field.sections.ignore:
@@ -175,7 +175,9 @@ class _Note:
 def _dependent_terms(fields: Sequence[FieldRule]) -> dict[str, set[int]]:
     """Return per field the terms that can count only in a note that mentions a field which depends on none itself."""
     free = {
-        field.name for field in fields if field.requires_context is None and not any(term.requires for term in field.terms)
+        field.name
+        for field in fields
+        if field.requires_context is None and not any(term.requires for term in field.terms)
     }
 
     def depends(context: Context | None) -> bool:
@@ -183,9 +185,7 @@ def _dependent_terms(fields: Sequence[FieldRule]) -> dict[str, set[int]]:
 
     return {
         field.name: {
-            index
-            for index, term in enumerate(field.terms)
-            if depends(field.requires_context) or depends(term.requires)
+            index for index, term in enumerate(field.terms) if depends(field.requires_context) or depends(term.requires)
         }
         for field in fields
     }

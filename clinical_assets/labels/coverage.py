@@ -23,5 +23,9 @@ def coverage_of(labels: pa.Table, notes: pa.Table, fields: Sequence[str]) -> Cov
     known = notes.select(["note_id", "text_sha256"]).rename_columns(["note_id", "note_sha256"])
     keys = ["note_id", "note_sha256"]
     matched = labels.join(known, keys, join_type="left semi")
-    pairs = matched.group_by([*keys, "field"]).aggregate([]).join(pa.table({"field": list(fields)}), "field", join_type="left semi")
+    pairs = (
+        matched.group_by([*keys, "field"])
+        .aggregate([])
+        .join(pa.table({"field": list(fields)}), "field", join_type="left semi")
+    )
     return Coverage(labels.num_rows - matched.num_rows, notes.num_rows * len(fields) - pairs.num_rows)

@@ -151,7 +151,7 @@ wonder(s|ed|ing)? (if|about|whether) @6
 (thought|felt|believed) (possibly |likely |probably )?to (be|have|represent) @4
 compatible with @4
 """,
-    ("possible", "after"): f"""
+    ("possible", "after"): """
 (is |was |remains? |are |were |seems )?(possible|probable|suspected|likely|unlikely|questionable|less likely|not likely|very unlikely|highly unlikely|doubtful|uncertain|unclear|felt unlikely) @4
 (is |was |remains? |are |were )?(in|on) the differential @4
 (is |was |remains? |are |were )(a possibility|a consideration|a concern) @4

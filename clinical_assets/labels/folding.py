@@ -40,7 +40,8 @@ def whole_words(literals: Iterable[str]) -> str:
 
     RE2's word boundary knows ASCII letters only, so next to another letter it says yes where a matcher will say no.
     """
-    words, others = [], []
+    words: list[str] = []
+    others: list[str] = []
     for literal in sorted(set(literals)):
         whole = literal.isascii() and _is_word(literal[0]) and _is_word(literal[-1])
         (words if whole else others).append(re.escape(literal))

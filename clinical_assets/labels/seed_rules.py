@@ -53,7 +53,9 @@ class SeedMatcher:
             expanded = dict.fromkeys(fold(literal) for term in field_terms for literal in expand_term(term))
             for preference, literal in enumerate(expanded):
                 if not literal.isascii():
-                    raise ValueError(f"seed term {literal!r} is not ASCII; the seed-compatible rule knows ASCII terms only")
+                    raise ValueError(
+                        f"seed term {literal!r} is not ASCII; the seed-compatible rule knows ASCII terms only"
+                    )
                 literals.append(literal)
                 owner_of.append((field, preference))
         self.prefilter = whole_words(literals)
@@ -74,7 +76,9 @@ class SeedMatcher:
         ]
         self._automaton = ahocorasick_rs.AhoCorasick(
             distinct,
-            matchkind=ahocorasick_rs.MatchKind.Standard if self._overlapping else ahocorasick_rs.MatchKind.LeftmostLongest,
+            matchkind=ahocorasick_rs.MatchKind.Standard
+            if self._overlapping
+            else ahocorasick_rs.MatchKind.LeftmostLongest,
             store_patterns=False,
             implementation=ahocorasick_rs.Implementation.DFA,
         )

@@ -10,9 +10,15 @@ __all__ = ["CHECKED_COLUMNS", "LABELS_SUITE"]
 CHECKED_COLUMNS = ["note_id", "labeller", "field", "value", "status", "assertion", "evidence_start", "evidence_end"]
 
 LABELS_SUITE = (
-    Expectation("labels_are_unique_per_note_and_field", "ExpectCompoundColumnsToBeUnique", {"column_list": ["note_id", "field"]}),
-    Expectation("label_status_is_known", "ExpectColumnValuesToBeInSet", {"column": "status", "value_set": list(LABEL_STATUSES)}),
-    Expectation("assertion_is_known", "ExpectColumnValuesToBeInSet", {"column": "assertion", "value_set": list(ASSERTIONS)}),
+    Expectation(
+        "labels_are_unique_per_note_and_field", "ExpectCompoundColumnsToBeUnique", {"column_list": ["note_id", "field"]}
+    ),
+    Expectation(
+        "label_status_is_known", "ExpectColumnValuesToBeInSet", {"column": "status", "value_set": list(LABEL_STATUSES)}
+    ),
+    Expectation(
+        "assertion_is_known", "ExpectColumnValuesToBeInSet", {"column": "assertion", "value_set": list(ASSERTIONS)}
+    ),
     Expectation(
         "a_failure_is_never_a_value",
         "ExpectColumnValuesToBeNull",

@@ -110,9 +110,7 @@ def _collect(folder: Path, code: int, where: str) -> LandedRows:
         ) from None
     if "error" in result:
         error = result["error"]
-        raise error_from_reason(
-            error["reason"], error["what"], where=error["where"] or where, mend=error["mend"]
-        )
+        raise error_from_reason(error["reason"], error["what"], where=error["where"] or where, mend=error["mend"])
     return LandedRows(
         rows=_mapped(folder / "rows.arrow").cast(RAW),
         rejects=_mapped(folder / "rejects.arrow").cast(RAW_REJECTS),

@@ -134,7 +134,7 @@ def batch_files(path: Path, *, root: Path | None = None) -> list[Path]:
         raise MissingFile("the batch is no longer there.", where=path.name, mend="Deliver it again.")
     if not (path / SUCCESS).is_file():
         raise MissingFile(f"the folder has no {SUCCESS}.", where=path.name, mend=f"Write {SUCCESS} as the last file.")
-    found = []
+    found: list[Path] = []
     with os.scandir(path) as entries:
         for entry in entries:
             if is_ignored(entry.name):
@@ -192,7 +192,9 @@ def read_guarded(path: Path, limits: ReadLimits) -> pa.Buffer:
         raise MissingFile("the file is no longer there.", where=where, mend="Deliver it again.") from error
     except OSError as error:
         raise CorruptFile(
-            f"the file cannot be read ({type(error).__name__}).", where=where, mend="Check its permissions and the disk."
+            f"the file cannot be read ({type(error).__name__}).",
+            where=where,
+            mend="Check its permissions and the disk.",
         ) from error
     _refuse_archive(content[:512].to_pybytes(), where)
     return content
@@ -250,4 +252,6 @@ def describe_failure(error: BaseException) -> UnreadableBatch:
         return error
     if isinstance(error, MemoryError):
         return CorruptFile("reading it needs more memory than allowed.", mend="Split it into smaller files.")
-    return CorruptFile(f"the parser failed ({type(error).__name__}).", mend="Deliver it again; check it with its producer.")
+    return CorruptFile(
+        f"the parser failed ({type(error).__name__}).", mend="Deliver it again; check it with its producer."
+    )

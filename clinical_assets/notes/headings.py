@@ -96,9 +96,7 @@ _WORDS: dict[str, str] = {
     "functional history|goals of care|advance directives|prognosis|counseling|time spent|"
     "risk factors|consultations|consults",
 }
-HEADINGS: dict[str, str] = {
-    heading: section for section, headings in _WORDS.items() for heading in headings.split("|")
-}
+HEADINGS: dict[str, str] = {heading: section for section, headings in _WORDS.items() for heading in headings.split("|")}
 
 # Parts of an examination or a review of systems: they go on with the section that they stand in.
 SUBHEADINGS: frozenset[str] = frozenset(

@@ -84,11 +84,19 @@ def intake_batch(
     UnreadableBatch
         If the batch as a whole cannot be read, or changed meanwhile. Nothing is stored then.
     """
-    read_limits = ReadLimits(limits.max_file_bytes, limits.max_expanded_bytes, limits.max_ratio, limits.default_encoding)
+    read_limits = ReadLimits(
+        limits.max_file_bytes, limits.max_expanded_bytes, limits.max_ratio, limits.default_encoding
+    )
     landed = read_batch(batch_files(path, root=root), columns=mapping.model_dump(), limits=read_limits, guarded=guarded)
     if content_digest(path, root=root) != digest:
-        raise ChangedDuringRun("its content is not what was seen when the run began.", where=path.name, mend="Nothing: the new content is due.")
-    rows = landed.rows.set_column(landed.rows.schema.get_field_index("text"), "text", pc.fill_null(landed.rows["text"], ""))
+        raise ChangedDuringRun(
+            "its content is not what was seen when the run began.",
+            where=path.name,
+            mend="Nothing: the new content is due.",
+        )
+    rows = landed.rows.set_column(
+        landed.rows.schema.get_field_index("text"), "text", pc.fill_null(landed.rows["text"], "")
+    )
     valid = validate(rows, limits=limits, persons=persons, today=ingested_at.date())
     notes = _notes(valid.rows, batch=batch, digest=digest, limits=limits, ingested_at=ingested_at)
     rejects = _rejects(pa.concat_tables([landed.rejects, valid.rejects]), batch=batch, digest=digest)
@@ -102,7 +110,9 @@ def intake_batch(
         by_status=dict(Counter(notes["status"].to_pylist())),
     )
     if report.n_landed != report.n_stored + report.n_rejected:
-        raise AssertionError(f"batch {batch}: {report.n_landed} rows landed, {report.n_stored} stored, {report.n_rejected} rejected")
+        raise AssertionError(
+            f"batch {batch}: {report.n_landed} rows landed, {report.n_stored} stored, {report.n_rejected} rejected"
+        )
     return Intake(batch, digest, path.name, ingested_at, notes, sections_table(notes), rejects, report)
 
 
@@ -119,7 +129,9 @@ def _notes(rows: pa.Table, *, batch: str, digest: str, limits: IntakeLimits, ing
         "text": clean.text,
         "text_sha256": pa.array(sha256, pa.string()),
         "n_chars": pc.utf8_length(clean.text).cast(pa.int32()),
-        "status": status_column(clean.text, min_usable_chars=limits.min_usable_chars, languages_enabled=limits.languages_enabled),
+        "status": status_column(
+            clean.text, min_usable_chars=limits.min_usable_chars, languages_enabled=limits.languages_enabled
+        ),
         "batch": pa.repeat(pa.scalar(batch), size),
         "source_file_sha256": pa.repeat(pa.scalar(digest), size),
         "ingested_at": pa.repeat(pa.scalar(ingested_at, pa.timestamp("us", tz="UTC")), size),

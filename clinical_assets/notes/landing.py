@@ -214,9 +214,7 @@ def scan(
 class _Look:
     """One scan in progress: the folder, the rule for settled files, and the problems met."""
 
-    def __init__(
-        self, root: Path, *, now: float, settle_seconds: float, known: Mapping[str, Fingerprint]
-    ) -> None:
+    def __init__(self, root: Path, *, now: float, settle_seconds: float, known: Mapping[str, Fingerprint]) -> None:
         self._root, self._now, self._settle, self._known = root, now, settle_seconds, known
         self.problems: list[Problem] = []
         self.n_problems = self.n_entries = 0
@@ -248,7 +246,9 @@ class _Look:
 
     def candidate(self, key: str, names: list[str]) -> Candidate | None:
         """Return the batch of one key, or None if it is not there, not complete, or refused."""
-        complete = [name for name in names if not (self._root / name).is_dir() or (self._root / name / SUCCESS).is_file()]
+        complete = [
+            name for name in names if not (self._root / name).is_dir() or (self._root / name / SUCCESS).is_file()
+        ]
         if not complete:
             return None
         if len(complete) > 1:

@@ -28,8 +28,12 @@ def locate_batch(notes_dir: Path, batch: str) -> Path:
         found.append(batch)
     if not found:
         raise MissingFile(
-            "Nothing lies under this key, or the folder has no _SUCCESS yet.", where=batch, mend="Deliver it again, or delete the partition."
+            "Nothing lies under this key, or the folder has no _SUCCESS yet.",
+            where=batch,
+            mend="Deliver it again, or delete the partition.",
         )
     if len(found) > 1:
-        raise CorruptFile(f"{len(found)} entries have this key: {', '.join(found)}.", where=batch, mend="Keep one of them.")
+        raise CorruptFile(
+            f"{len(found)} entries have this key: {', '.join(found)}.", where=batch, mend="Keep one of them."
+        )
     return resolve_inside(notes_dir, found[0])

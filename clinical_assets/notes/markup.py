@@ -37,7 +37,9 @@ MARKUP_HINT = "|".join((_HTML_HINT, _ENTITY_HINT, _XML_HINT, _RTF_HINT))
 _IS_HTML = re.compile(_HTML_HINT)
 _HAS_ENTITY = re.compile(_ENTITY_HINT)
 _IS_RTF = re.compile(_RTF_HINT)
-_XML_ROOT = re.compile(r"\A\s*(?:<\?xml[^<>]*\?>\s*)?(?:<!(?:--(?:(?!-->).)*-->|[^<>]*>)\s*)*<([A-Za-z_][\w:.-]*)", re.S)
+_XML_ROOT = re.compile(
+    r"\A\s*(?:<\?xml[^<>]*\?>\s*)?(?:<!(?:--(?:(?!-->).)*-->|[^<>]*>)\s*)*<([A-Za-z_][\w:.-]*)", re.S
+)
 _DROPPED = r"<!--.*?(?:-->|\Z)|<(?P<drop>script|style|head)\b[^<>]*>.*?(?:</(?P=drop)\s*>|\Z)"
 _HTML_TOKEN = re.compile(rf"{_DROPPED}|<!doctype[^<>]*>|</?(?P<tag>{_HTML})(?![\w:-])[^<>]*>|{_ENTITY}", re.I | re.S)
 _XML_TOKEN = re.compile(

@@ -114,7 +114,9 @@ def _characters(text: str) -> tuple[str, OffsetMap, list[str]] | None:
     return (*out.result(), list(seen))
 
 
-def normalise_column(raw: pa.ChunkedArray | pa.Array, how: pa.ChunkedArray | pa.Array | None = None) -> NormalisedColumn:
+def normalise_column(
+    raw: pa.ChunkedArray | pa.Array, how: pa.ChunkedArray | pa.Array | None = None
+) -> NormalisedColumn:
     """Normalise a large_string column; rows without a special character cost one vectorised scan together.
 
     Args:

@@ -72,9 +72,7 @@ class _Part:
     how: Mapping[int, str] = field(default_factory=dict)
 
 
-def read_files(
-    files: Sequence[Path], *, columns: Mapping[str, Sequence[str]], limits: ReadLimits
-) -> LandedRows:
+def read_files(files: Sequence[Path], *, columns: Mapping[str, Sequence[str]], limits: ReadLimits) -> LandedRows:
     """Read the files of a batch in the order given.
 
     Args:
@@ -161,7 +159,7 @@ def _decode(part: _Part, encoding: str, where: str, first_row: int, rejects: _Re
             continue
         decoded = decode_column(part.columns[name], encoding)
         arrays[name] = decoded.values
-        bad.update({index: name for index in decoded.bad})
+        bad.update(dict.fromkeys(decoded.bad, name))
         for index, conversion in decoded.how.items():
             how.setdefault(index, set()).add(conversion)
     table = pa.table(

@@ -31,7 +31,9 @@ _ENUMERATION = re.compile(r"^(?:\(?\d{1,2}[.)]|[-*#>=_•]+)\s*")
 _PARENTHESIS = re.compile(r"\s*\([^()]{0,40}\)\s*$")
 _BLANKS = re.compile(r"\s+")
 # "no family history:" and "see plan:" are prose, not headings.
-_WORD_BEFORE_PROSE = frozenset("no of the a an in on for with her his their and or see per this that any by to at from new".split())
+_WORD_BEFORE_PROSE = frozenset(
+    "no of the a an in on for with her his their and or see per this that any by to at from new".split()
+)
 _LONGEST = max(heading.count(" ") for heading in HEADINGS) + 1
 
 
@@ -144,9 +146,13 @@ def _tail(text: str, start: int, words: str) -> tuple[str, int] | None:
         before = words[:spot].split()
         if len(tail) < 2 or _key(tail) not in HEADINGS or _key(tail) in SUBHEADINGS:
             continue
-        titled = all(word[0].isupper() or word in ("of", "and", "the", "to", "on", "for", "in") for word in tail.split())
-        if titled and not (before and before[-1].lower() in _WORD_BEFORE_PROSE) and not (
-            before and before[-1][0].isupper() and not (tail.isupper() and not before[-1].isupper())
+        titled = all(
+            word[0].isupper() or word in ("of", "and", "the", "to", "on", "for", "in") for word in tail.split()
+        )
+        if (
+            titled
+            and not (before and before[-1].lower() in _WORD_BEFORE_PROSE)
+            and not (before and before[-1][0].isupper() and not (tail.isupper() and not before[-1].isupper()))
         ):
             return HEADINGS[_key(tail)], start + spot
     return None

@@ -78,9 +78,7 @@ def note_status(text: str, *, min_usable_chars: int, languages_enabled: Collecti
     return str(status_column(column, min_usable_chars=min_usable_chars, languages_enabled=languages_enabled)[0].as_py())
 
 
-def status_column(
-    text: pa.Array, *, min_usable_chars: int, languages_enabled: Collection[str] = ("en",)
-) -> pa.Array:
+def status_column(text: pa.Array, *, min_usable_chars: int, languages_enabled: Collection[str] = ("en",)) -> pa.Array:
     """Return one of NOTE_STATUSES per text.
 
     ``blank`` has neither letter nor digit, ``scanned_pointer`` points to a document elsewhere, ``stub`` has fewer than

@@ -31,7 +31,12 @@ def store_intake(lake: Lake, intake: Intake, *, run_id: str) -> Iterator[tuple[s
     yield "notes/rejects", lake.write("notes/rejects", intake.rejects, REJECTS, batch=batch, metadata=metadata), reasons
     failpoint("ingest.after_rejects")
     statuses = {f"n_{status}": n for status, n in sorted(report.by_status.items())}
-    numbers = {"n_landed": report.n_landed, "n_rejected": report.n_rejected, "n_extra_columns": report.n_extra_columns, **statuses}
+    numbers = {
+        "n_landed": report.n_landed,
+        "n_rejected": report.n_rejected,
+        "n_extra_columns": report.n_extra_columns,
+        **statuses,
+    }
     yield "notes/notes", lake.write("notes/notes", intake.notes, NOTES, batch=batch, metadata=metadata), numbers
     failpoint("ingest.after_notes")
     record = {
@@ -47,4 +52,8 @@ def store_intake(lake: Lake, intake: Intake, *, run_id: str) -> Iterator[tuple[s
         "run_id": run_id,
     }
     rows = pa.Table.from_pylist([record], schema=INTAKES)
-    yield "notes/intakes", lake.write("notes/intakes", rows, INTAKES, batch=batch, metadata=metadata), {"n_landed": report.n_landed}
+    yield (
+        "notes/intakes",
+        lake.write("notes/intakes", rows, INTAKES, batch=batch, metadata=metadata),
+        {"n_landed": report.n_landed},
+    )

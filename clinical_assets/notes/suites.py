@@ -11,7 +11,10 @@ CHECKED_COLUMNS = ["note_id", "person_id", "note_date", "note_type", "text_sha25
 
 NOTES_SUITE = (
     Expectation(
-        "every_note_has_an_id", "ExpectColumnValuesToNotBeNull", {"column": "note_id"}, mend="Correct the landed file; land it again."
+        "every_note_has_an_id",
+        "ExpectColumnValuesToNotBeNull",
+        {"column": "note_id"},
+        mend="Correct the landed file; land it again.",
     ),
     Expectation(
         "note_ids_are_unique_in_the_batch",
@@ -26,10 +29,16 @@ NOTES_SUITE = (
         {"column": "note_date", "min_value": "1900-01-01", "max_value": "2200-01-01"},
         mend="Date-shifted data may run ahead; anything outside 1900-2200 is an error of the export.",
     ),
-    Expectation("every_note_has_a_text_digest", "ExpectColumnValueLengthsToEqual", {"column": "text_sha256", "value": 64}),
-    Expectation("note_status_is_known", "ExpectColumnValuesToBeInSet", {"column": "status", "value_set": list(NOTE_STATUSES)}),
     Expectation(
-        "note_lengths_are_possible", "ExpectColumnValuesToBeBetween", {"column": "n_chars", "min_value": 0, "max_value": 5_000_000}
+        "every_note_has_a_text_digest", "ExpectColumnValueLengthsToEqual", {"column": "text_sha256", "value": 64}
+    ),
+    Expectation(
+        "note_status_is_known", "ExpectColumnValuesToBeInSet", {"column": "status", "value_set": list(NOTE_STATUSES)}
+    ),
+    Expectation(
+        "note_lengths_are_possible",
+        "ExpectColumnValuesToBeBetween",
+        {"column": "n_chars", "min_value": 0, "max_value": 5_000_000},
     ),
     Expectation(
         "most_notes_have_a_type",

@@ -77,16 +77,26 @@ def validate(rows: pa.Table, *, limits: IntakeLimits, persons: pa.Table | None, 
     checks.reject(note_date.is_null(), "bad_date", "note_date is no date such as 2024-03-05")
     latest = today + timedelta(days=limits.future_days_allowed)
     checks.reject(pc.less(note_date, _EARLIEST), "implausible_date", "note_date is before 1900")
-    checks.reject(pc.greater(note_date, latest), "future_date", f"note_date is more than {limits.future_days_allowed} days after the intake")
-    checks.reject(pc.greater(size, limits.max_note_chars), "too_large", f"text is longer than {limits.max_note_chars} characters")
+    checks.reject(
+        pc.greater(note_date, latest),
+        "future_date",
+        f"note_date is more than {limits.future_days_allowed} days after the intake",
+    )
+    checks.reject(
+        pc.greater(size, limits.max_note_chars), "too_large", f"text is longer than {limits.max_note_chars} characters"
+    )
     if persons is not None:
         position = pc.index_in(person_id, value_set=persons["person_id"].combine_chunks())
         checks.reject(position.is_null(), "orphan_person", "person_id is not in the landed person table")
-        born, died = (persons[name].combine_chunks().cast(pa.date32()).take(position) for name in ("birth_date", "death_date"))
+        born, died = (
+            persons[name].combine_chunks().cast(pa.date32()).take(position) for name in ("birth_date", "death_date")
+        )
         checks.reject(pc.less(note_date, born), "before_birth", "note_date is before the person can have been born")
         grace = pc.add(died.cast(pa.int32()), pa.scalar(limits.days_after_death_allowed, pa.int32())).cast(pa.date32())
         checks.reject(
-            pc.greater(note_date, grace), "after_death", f"note_date is more than {limits.days_after_death_allowed} days after the person's death"
+            pc.greater(note_date, grace),
+            "after_death",
+            f"note_date is more than {limits.days_after_death_allowed} days after the person's death",
         )
     _reject_duplicates(checks, note_id, note_date, rows["text"])
     typed = rows
@@ -147,4 +157,8 @@ def _reject_duplicates(checks: _Checks, note_id: pa.Array, note_date: pa.Array, 
         same = texts[row].as_py() == texts[kept].as_py()
         (repeated if same else superseded)[row] = True
     checks.reject(pa.array(repeated), "duplicate_row", "another row has this note_id and the same text")
-    checks.reject(pa.array(superseded), "superseded_duplicate", "a newer row (by date, then by position) has this note_id and another text")
+    checks.reject(
+        pa.array(superseded),
+        "superseded_duplicate",
+        "a newer row (by date, then by position) has this note_id and another text",
+    )

@@ -64,7 +64,12 @@ def build_expectation_checks(
 
 
 def _result(key: dg.AssetKey, item: Expectation, outcome: Outcome) -> dg.AssetCheckResult:
-    counts = {"n_rows": outcome.n_rows, "n_unexpected": outcome.n_unexpected, "observed": outcome.observed, "error": outcome.error}
+    counts = {
+        "n_rows": outcome.n_rows,
+        "n_unexpected": outcome.n_unexpected,
+        "observed": outcome.observed,
+        "error": outcome.error,
+    }
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=item.name,

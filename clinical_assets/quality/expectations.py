@@ -74,7 +74,10 @@ def validate(frame: pd.DataFrame, suite: Sequence[Expectation]) -> list[Outcome]
     )
     wanted = gx.ExpectationSuite(
         name="suite",
-        expectations=[getattr(gxe, item.kind)(**item.arguments, severity=item.severity, meta={"name": item.name}) for item in suite],
+        expectations=[
+            getattr(gxe, item.kind)(**item.arguments, severity=item.severity, meta={"name": item.name})
+            for item in suite
+        ],
     )
     # No partial lists: by default a result quotes the offending values.
     result = batch.validate(wanted, result_format={"result_format": "BASIC", "partial_unexpected_count": 0})
@@ -87,7 +90,11 @@ def _outcome(name: str, entry: Any, n_rows: int) -> Outcome:
     if entry.exception_info and not entry.success:
         # The message may quote values; its kind may not.
         text = str(entry.exception_info.get("exception_message") or next(iter(entry.exception_info.values()), ""))
-        error = (re.findall(r"\b[A-Za-z_.]*(?:Error|Exception)\b", text) or ["evaluation failed"])[0] if text and text != "False" else None
+        error = (
+            (re.findall(r"\b[A-Za-z_.]*(?:Error|Exception)\b", text) or ["evaluation failed"])[0]
+            if text and text != "False"
+            else None
+        )
     observed, unexpected = entry.result.get("observed_value"), entry.result.get("unexpected_count")
     return Outcome(
         name=name,

@@ -51,7 +51,9 @@ def content_digest(rows: pa.Table) -> str:
     names = [name for name in rows.column_names if name not in VOLATILE and name not in _TEXT_COLUMNS]
     sink = pa.BufferOutputStream()
     # Parquet encodes values, not Arrow buffers, so slices, chunking and absent null bitmaps cannot change the digest.
-    pq.write_table(rows.select(names).combine_chunks(), sink, compression="none", store_schema=False, row_group_size=1 << 20)
+    pq.write_table(
+        rows.select(names).combine_chunks(), sink, compression="none", store_schema=False, row_group_size=1 << 20
+    )
     return hashlib.sha256(sink.getvalue()).hexdigest()
 
 
@@ -113,7 +115,9 @@ class Lake:
         """
         return self._put(self.path(table, batch), rows, schema, dict(metadata or {}))
 
-    def _put(self, path: str, rows: pa.Table | Iterable[pa.Table], schema: pa.Schema, metadata: dict[str, str]) -> Written:
+    def _put(
+        self, path: str, rows: pa.Table | Iterable[pa.Table], schema: pa.Schema, metadata: dict[str, str]
+    ) -> Written:
         chunks = [rows] if isinstance(rows, pa.Table) else rows
         folder = path.rsplit("/", 1)[0]
         if self.is_local:
@@ -158,8 +162,16 @@ class Lake:
     def batches(self, table: str) -> list[str]:
         """Return the batch keys that hold a data file, sorted."""
         selector = pafs.FileSelector(self.folder(table), allow_not_found=True, recursive=True)
-        found = (info.path.rsplit("/", 2)[-2:] for info in self._fs.get_file_info(selector) if info.type == pafs.FileType.File)
-        return sorted(part[0].removeprefix("batch=") for part in found if part[0].startswith("batch=") and part[1] == "data.parquet")
+        found = (
+            info.path.rsplit("/", 2)[-2:]
+            for info in self._fs.get_file_info(selector)
+            if info.type == pafs.FileType.File
+        )
+        return sorted(
+            part[0].removeprefix("batch=")
+            for part in found
+            if part[0].startswith("batch=") and part[1] == "data.parquet"
+        )
 
     def read(self, table: str, batch: str | None = None, columns: list[str] | None = None) -> pa.Table:
         """Return one partition (or the unpartitioned file).
@@ -216,7 +228,9 @@ def _digest_columns(schema: pa.Schema) -> list[str]:
 
 def _write_parquet(path: str, chunks: Iterable[pa.Table], schema: pa.Schema, metadata: dict[str, str]) -> int:
     n_rows = 0
-    with pq.ParquetWriter(path, schema.with_metadata({**(schema.metadata or {}), **metadata}), compression="zstd") as writer:
+    with pq.ParquetWriter(
+        path, schema.with_metadata({**(schema.metadata or {}), **metadata}), compression="zstd"
+    ) as writer:
         for chunk in chunks:
             fitted = _fit(chunk, schema, path)
             writer.write_table(fitted)

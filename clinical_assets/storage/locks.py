@@ -45,7 +45,9 @@ def hold_lock(path: Path, what: str, *, wait_seconds: float = 0.0) -> Iterator[N
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     holder = path.read_text(encoding="ascii").strip() or "unknown"
-                    raise Locked(f"{what} by process {holder} (lock file {path}). Wait for it to end, or stop it.") from None
+                    raise Locked(
+                        f"{what} by process {holder} (lock file {path}). Wait for it to end, or stop it."
+                    ) from None
                 time.sleep(0.2)
         handle.truncate(0)
         handle.write(str(os.getpid()))

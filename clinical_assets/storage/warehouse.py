@@ -27,7 +27,9 @@ def execute_apart(database: Path, statements: list[str]) -> None:
     A process that once held a DuckDB file read-only (dbt's metadata fetchers do, to its end) cannot open it otherwise.
     """
     code = "import duckdb, sys\nwith duckdb.connect(sys.argv[1]) as c:\n    [c.execute(s) for s in sys.argv[2:]]"
-    done = subprocess.run([sys.executable, "-c", code, str(database), *statements], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(database), *statements], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if "Error: " in line or "Exception: " in line]
         raise RuntimeError(f"{database}: {said[-1] if said else f'exit code {done.returncode}'}")

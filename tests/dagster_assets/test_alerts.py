@@ -13,7 +13,7 @@ from clinical_assets.settings import Settings
 from sensors.alerts import alert_on_run_failure, alert_payload, send_alert
 
 
-@pytest.fixture()
+@pytest.fixture
 def webhook():
     got: list[dict] = []
 
@@ -61,7 +61,9 @@ def test_a_failed_run_reaches_the_webhook_with_names_only(webhook) -> None:
 
 
 def test_a_dead_webhook_is_reported_without_its_address() -> None:
-    settings = Settings(alert_webhook="http://127.0.0.1:9/hook?token=s3cret", alert_email_to="a@example.org", smtp_port=9)
+    settings = Settings(
+        alert_webhook="http://127.0.0.1:9/hook?token=s3cret", alert_email_to="a@example.org", smtp_port=9
+    )
     failed = send_alert({"run_id": "r", "job": "j"}, settings)
     assert len(failed) == 2
     assert "s3cret" not in " ".join(failed)

@@ -51,7 +51,7 @@ class Harness:
                 self.build()
 
 
-@pytest.fixture()
+@pytest.fixture
 def harness(defs, instance, execute) -> Harness:
     return Harness(defs, instance, execute)
 
@@ -132,7 +132,12 @@ def test_a_batch_whose_contract_failed_waits_and_the_others_go_on(hospital, harn
     key = dg.AssetKey(["notes", "notes"])
     harness.instance.report_runless_asset_event(
         dg.AssetCheckEvaluation(
-            asset_key=key, check_name="every_note_has_a_person", passed=False, severity=dg.AssetCheckSeverity.ERROR, metadata={}, partition="bad"
+            asset_key=key,
+            check_name="every_note_has_a_person",
+            passed=False,
+            severity=dg.AssetCheckSeverity.ERROR,
+            metadata={},
+            partition="bad",
         )
     )
     assert harness.tick()["labels/regex"] == {"good"}
@@ -143,7 +148,9 @@ def test_a_new_omop_snapshot_refreshes_the_warehouse_and_no_label(hospital, harn
     harness.execute("observe_landing")
     harness.settle("b1")
     assert harness.tick() == {}
-    hospital.omop.joinpath("person.csv").write_text(hospital.omop.joinpath("person.csv").read_text() + "4,8507,1980,,\n")
+    hospital.omop.joinpath("person.csv").write_text(
+        hospital.omop.joinpath("person.csv").read_text() + "4,8507,1980,,\n"
+    )
     harness.execute("observe_landing")
     asked = harness.tick()
     assert asked.get("omop/person") == {None}

@@ -15,7 +15,7 @@ from tests.hospital import CANARY, CML, NONE, note
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.slow()
+@pytest.mark.slow
 def test_the_canary_is_in_landing_and_lake_notes_and_nowhere_else(hospital, defs, capfd, caplog) -> None:
     hospital.land(
         "b1",
@@ -26,8 +26,12 @@ def test_the_canary_is_in_landing_and_lake_notes_and_nowhere_else(hospital, defs
         {**note(5, 3, NONE), "note_id": f"id {CANARY}"},
         note(6, 2, f"<html><body>{CANARY}<br>was seen</body></html>"),
     )
-    (hospital.notes / "b2.csv").write_text(f"note_id,note_text\n1,{CANARY}\n", encoding="utf-8")  # lacks columns: refused whole
-    (hospital.notes / "b3.jsonl").write_bytes(b'{"note_id": 1, "note_text": "' + CANARY.encode() + b"\xff\xfe")  # cut off, not UTF-8
+    (hospital.notes / "b2.csv").write_text(
+        f"note_id,note_text\n1,{CANARY}\n", encoding="utf-8"
+    )  # lacks columns: refused whole
+    (hospital.notes / "b3.jsonl").write_bytes(
+        b'{"note_id": 1, "note_text": "' + CANARY.encode() + b"\xff\xfe"
+    )  # cut off, not UTF-8
     home = hospital.data.parent / "dagster_home"
     home.mkdir()
     with dg.instance_for_test(temp_dir=str(home)) as instance:
@@ -49,20 +53,31 @@ def test_the_canary_is_in_landing_and_lake_notes_and_nowhere_else(hospital, defs
         path
         for folder in (hospital.data, home)
         for path in folder.rglob("*")
-        if path.is_file() and CANARY.encode() in path.read_bytes() and not any(place in path.parents for place in allowed)
+        if path.is_file()
+        and CANARY.encode() in path.read_bytes()
+        and not any(place in path.parents for place in allowed)
     ]
     assert found == []
     # Compressed pages and SQLite overflow pages hide from a search of bytes: ask the stores too.
     with duckdb.connect(str(hospital.data / "warehouse" / "clinical.duckdb"), read_only=True) as connection:
         for schema, table in connection.execute("select schema_name, table_name from duckdb_tables()").fetchall():
-            assert connection.execute(f"select count(*) from {schema}.{table} as t where t::varchar like '%{CANARY}%'").fetchone() == (0,)
+            assert connection.execute(
+                f"select count(*) from {schema}.{table} as t where t::varchar like '%{CANARY}%'"
+            ).fetchone() == (0,)
         for path in (hospital.data / "lake").rglob("*.parquet"):
             if path.relative_to(hospital.data / "lake").parts[:2] != ("notes", "notes"):
-                assert connection.execute(f"select count(*) from read_parquet('{path}', hive_partitioning = false) as t where t::varchar like '%{CANARY}%'").fetchone() == (0,)
+                assert connection.execute(
+                    f"select count(*) from read_parquet('{path}', hive_partitioning = false) as t where t::varchar like '%{CANARY}%'"
+                ).fetchone() == (0,)
     for path in home.rglob("*.db"):
         dump = "\n".join(sqlite3.connect(path).iterdump())
         assert CANARY not in dump
     # The search itself finds the canary where it belongs.
     with duckdb.connect() as connection:
         stored = hospital.data / "lake" / "notes" / "notes" / "batch=b1" / "data.parquet"
-        assert connection.execute(f"select count(*) from read_parquet('{stored}') where text like '%{CANARY}%'").fetchone()[0] >= 3
+        assert (
+            connection.execute(
+                f"select count(*) from read_parquet('{stored}') where text like '%{CANARY}%'"
+            ).fetchone()[0]
+            >= 3
+        )

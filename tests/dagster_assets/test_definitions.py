@@ -36,11 +36,15 @@ def test_every_asset_says_whose_it_is_and_what_it_holds(defs) -> None:
         assert spec.owners, key
         assert spec.description, key
         assert key.startswith("landing/") or spec.kinds, key
-        assert key.startswith("landing/") or "row" in spec.description.lower(), f"{key}: the description gives the grain"
+        assert key.startswith("landing/") or "row" in spec.description.lower(), (
+            f"{key}: the description gives the grain"
+        )
 
 
 def test_everything_but_sources_and_intake_refreshes_by_condition(defs) -> None:
-    conditions = {key: spec.automation_condition and spec.automation_condition.get_label() for key, spec in specs(defs).items()}
+    conditions = {
+        key: spec.automation_condition and spec.automation_condition.get_label() for key, spec in specs(defs).items()
+    }
     assert {key for key, label in conditions.items() if label == "follow_code"} == {"labels/regex", "labels/regex_seed"}
     assert {key for key, label in conditions.items() if label == "refresh_aggregate"} == WAREHOUSE
     assert {key for key, label in conditions.items() if label is None} == {k for k in conditions if k.startswith(("landing/",))} | {
@@ -64,7 +68,9 @@ def test_what_runs_by_itself_is_on_and_gpu_time_is_opt_in(defs) -> None:
         "automation_gpu": "STOPPED",
         "alert_on_run_failure": "RUNNING",
     }
-    assert {schedule.name: schedule.cron_schedule for schedule in defs.schedules} == {"check_data_quality_daily": "0 6 * * *"}
+    assert {schedule.name: schedule.cron_schedule for schedule in defs.schedules} == {
+        "check_data_quality_daily": "0 6 * * *"
+    }
 
 
 def test_every_per_batch_asset_has_the_standing_check(defs) -> None:
@@ -73,7 +79,9 @@ def test_every_per_batch_asset_has_the_standing_check(defs) -> None:
 
 
 def test_the_warehouse_is_rebuilt_in_a_pool(defs) -> None:
-    asset = next(a for a in defs.assets if isinstance(a, dg.AssetsDefinition) and dg.AssetKey(["ops", "batches"]) in a.keys)
+    asset = next(
+        a for a in defs.assets if isinstance(a, dg.AssetsDefinition) and dg.AssetKey(["ops", "batches"]) in a.keys
+    )
     assert asset.op.pool == "warehouse"
 
 

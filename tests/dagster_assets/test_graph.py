@@ -37,7 +37,13 @@ def test_a_batch_becomes_notes_labels_and_tables(hospital, execute) -> None:
         {"row_number": 3, "reason": "orphan_person", "note_id": 3}
     ]
     shown = metadata(result, "notes/notes")
-    assert (shown["n_landed"], shown["n_rejected"], shown["dagster/partition_row_count"], shown["n_usable"], shown["n_blank"]) == (4, 1, 3, 2, 1)
+    assert (
+        shown["n_landed"],
+        shown["n_rejected"],
+        shown["dagster/partition_row_count"],
+        shown["n_usable"],
+        shown["n_blank"],
+    ) == (4, 1, 3, 2, 1)
     shown = metadata(result, "labels/regex")
     assert (shown["n_computed"], shown["n_cached"], shown["dagster/partition_row_count"]) == (3, 0, 24)
     by_check = checks(result)
@@ -47,13 +53,25 @@ def test_a_batch_becomes_notes_labels_and_tables(hospital, execute) -> None:
     }  # fmt: skip
 
     built = execute("build_warehouse_job")
-    assert query(hospital, "select batch, n_landed, n_stored, n_rejected, n_usable, n_notes_labelled from ops.batches") == [("b1", 4, 3, 1, 2, 3)]
+    assert query(
+        hospital, "select batch, n_landed, n_stored, n_rejected, n_usable, n_notes_labelled from ops.batches"
+    ) == [("b1", 4, 3, 1, 2, 3)]
     assert query(hospital, "select reason, count(*) from ops.rejects group by all") == [("orphan_person", 1)]
     assert query(
-        hospital, "select field, value, status from labels.regex_labels where labeller = 'regex' and note_id = 1 and field in ('cml_diagnosed', 'aml_diagnosed', 'imatinib_mentioned') order by 1"
-    ) == [("aml_diagnosed", False, "labelled"), ("cml_diagnosed", True, "labelled"), ("imatinib_mentioned", True, "labelled")]
-    assert query(hospital, "select distinct value, status from labels.regex_labels where note_id = 4 and labeller = 'regex'") == [(None, "no_text")]
-    assert query(hospital, "select n_true, n_false, n_without_value from labels.concept_counts where labeller = 'regex' and field = 'cml_diagnosed'") == [(1, 1, 1)]
+        hospital,
+        "select field, value, status from labels.regex_labels where labeller = 'regex' and note_id = 1 and field in ('cml_diagnosed', 'aml_diagnosed', 'imatinib_mentioned') order by 1",
+    ) == [
+        ("aml_diagnosed", False, "labelled"),
+        ("cml_diagnosed", True, "labelled"),
+        ("imatinib_mentioned", True, "labelled"),
+    ]
+    assert query(
+        hospital, "select distinct value, status from labels.regex_labels where note_id = 4 and labeller = 'regex'"
+    ) == [(None, "no_text")]
+    assert query(
+        hospital,
+        "select n_true, n_false, n_without_value from labels.concept_counts where labeller = 'regex' and field = 'cml_diagnosed'",
+    ) == [(1, 1, 1)]
     shown = metadata(built, "labels/concept_counts")
     assert shown["dagster/row_count"] == 16
     assert "n_true" in shown["dagster/column_lineage"].deps_by_column
@@ -63,10 +81,28 @@ def test_a_batch_becomes_notes_labels_and_tables(hospital, execute) -> None:
 
 def test_every_table_and_column_of_the_warehouse_is_explained(hospital, execute) -> None:
     execute("build_warehouse_job")  # also: dbt builds on an empty lake
-    assert query(hospital, "select schema_name || '.' || table_name from duckdb_tables() where comment is null or comment = ''") == []
-    assert query(hospital, "select schema_name || '.' || table_name || '.' || column_name from duckdb_columns() where not internal and (comment is null or comment = '')") == []
+    assert (
+        query(
+            hospital,
+            "select schema_name || '.' || table_name from duckdb_tables() where comment is null or comment = ''",
+        )
+        == []
+    )
+    assert (
+        query(
+            hospital,
+            "select schema_name || '.' || table_name || '.' || column_name from duckdb_columns() where not internal and (comment is null or comment = '')",
+        )
+        == []
+    )
     assert query(hospital, "select count(*) from duckdb_views() where not internal") == [(0,)]
-    assert query(hospital, "select distinct schema_name from duckdb_columns() where column_name in ('text', 'raw_text', 'note_text')") == []
+    assert (
+        query(
+            hospital,
+            "select distinct schema_name from duckdb_columns() where column_name in ('text', 'raw_text', 'note_text')",
+        )
+        == []
+    )
     assert query(hospital, "select count(*) from omop.person") == [(3,)]
 
 
@@ -78,7 +114,8 @@ def test_materializing_again_runs_no_labeller_and_changes_nothing(hospital, exec
 
     def versions(result) -> dict[str, str]:
         return {
-            e.asset_key.to_user_string(): e.materialization.tags["dagster/data_version"] for e in result.get_asset_materialization_events()
+            e.asset_key.to_user_string(): e.materialization.tags["dagster/data_version"]
+            for e in result.get_asset_materialization_events()
         }
 
     assert versions(first) == versions(second)
@@ -99,8 +136,14 @@ def test_a_note_that_lands_again_in_a_later_batch_counts_once(hospital, execute)
     for batch in ("2024-01", "2024-02"):
         execute("materialize_note_batch", batch)
     execute("build_warehouse_job")
-    assert query(hospital, "select note_id, batch, n_versions from notes.note_index order by 1") == [(1, "2024-02", 2), (2, "2024-01", 1)]
-    assert query(hospital, "select note_id, value from labels.regex_labels where labeller = 'regex' and field = 'cml_diagnosed' order by 1") == [(1, False), (2, False)]
+    assert query(hospital, "select note_id, batch, n_versions from notes.note_index order by 1") == [
+        (1, "2024-02", 2),
+        (2, "2024-01", 1),
+    ]
+    assert query(
+        hospital,
+        "select note_id, value from labels.regex_labels where labeller = 'regex' and field = 'cml_diagnosed' order by 1",
+    ) == [(1, False), (2, False)]
 
 
 def test_an_unreadable_batch_fails_in_words_and_leaves_the_others(hospital, execute, instance) -> None:

@@ -12,7 +12,7 @@ from resources.partitions import NOTE_BATCHES_NAME
 from tests.hospital import CML, NONE, note
 
 
-@pytest.fixture()
+@pytest.fixture
 def tick(defs):
     """Evaluate the real sensor; ticks share a cursor and an instance that remembers partitions."""
     sensor = next(s for s in defs.sensors if s.name == "land_note_batches")
@@ -22,7 +22,11 @@ def tick(defs):
 
         def go():
             with dg.build_sensor_context(
-                instance=instance, instance_ref=instance.get_ref(), cursor=state["cursor"], resources=resources, definitions=defs
+                instance=instance,
+                instance_ref=instance.get_ref(),
+                cursor=state["cursor"],
+                resources=resources,
+                definitions=defs,
             ) as context:
                 data = sensor.evaluate_tick(context)
             state["cursor"] = data.cursor

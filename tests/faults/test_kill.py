@@ -21,13 +21,20 @@ from tests.hospital import CML, NONE, Hospital, note
 ROOT = Path(__file__).resolve().parents[2]
 
 # lake.* are passed at every write: the first is a zero-row file of a declared table, later ones are data.
-PLACES = [*FAILPOINTS, *(f"{name}:{visit}" for name in FAILPOINTS if name.startswith("lake.") for visit in (3, 8, 10, 11))]
+PLACES = [
+    *FAILPOINTS,
+    *(f"{name}:{visit}" for name in FAILPOINTS if name.startswith("lake.") for visit in (3, 8, 10, 11)),
+]
 
 
 def work(data: Path, failpoint: str = "") -> int:
     environment = {**os.environ, "CLINICAL_FAILPOINT": failpoint}
     return subprocess.run(
-        [sys.executable, "-m", "tests.faults.worker", str(data), "b1"], cwd=ROOT, env=environment, capture_output=True, check=False
+        [sys.executable, "-m", "tests.faults.worker", str(data), "b1"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        check=False,
     ).returncode
 
 
@@ -79,7 +86,9 @@ def test_a_killed_correction_run_again_equals_one_that_was_never_killed(versions
     assert not list((data / "work").iterdir())
 
 
-@pytest.mark.parametrize("place", ["lake.after_temp_write", "lake.before_replace:9", "ingest.after_notes", "warehouse.before_replace"])
+@pytest.mark.parametrize(
+    "place", ["lake.after_temp_write", "lake.before_replace:9", "ingest.after_notes", "warehouse.before_replace"]
+)
 def test_a_killed_first_run_run_again_equals_one_that_was_never_killed(versions, tmp_path: Path, place: str) -> None:
     _, new = versions
     data = tmp_path / "data"

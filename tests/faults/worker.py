@@ -37,12 +37,19 @@ def main(data: Path, batch: str) -> None:
     )  # fmt: skip
     for _ in store_intake(lake, intake, run_id="run"):
         pass
-    label = partial(label_notes, sections=lake.read("notes/sections", batch), study=study, run_id="run", labelled_at=NOW)
+    label = partial(
+        label_notes, sections=lake.read("notes/sections", batch), study=study, run_id="run", labelled_at=NOW
+    )
     label_batch(lake, "labels/regex", batch, label_identity(study, "regex"), label, print)
     warehouse = Warehouse(data / "warehouse" / "clinical.duckdb", data / "work")
-    with warehouse.rewrite("run", finish=["drop schema lake cascade"]) as private, duckdb.connect(str(private)) as connection:
+    with (
+        warehouse.rewrite("run", finish=["drop schema lake cascade"]) as private,
+        duckdb.connect(str(private)) as connection,
+    ):
         create_lake_views(connection, lake, LAKE_TABLES)
-        connection.execute("create or replace table labels as select * exclude (labelled_at, run_id) from lake.labels_regex")
+        connection.execute(
+            "create or replace table labels as select * exclude (labelled_at, run_id) from lake.labels_regex"
+        )
         connection.execute("create or replace table notes as select * exclude (ingested_at) from lake.notes")
 
 

@@ -12,12 +12,14 @@ from clinical_assets.cli.dictionary import dictionary_markdown
 from clinical_assets.cli.query import QueryError, render, run_query
 
 
-@pytest.fixture()
+@pytest.fixture
 def warehouse(tmp_path: Path) -> Path:
     path = tmp_path / "clinical.duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute("create schema s; create table s.t as select range as i, '=cmd' as word from range(10)")
-        connection.execute("comment on table s.t is 'Ten rows'; comment on column s.t.i is 'A | number'; comment on column s.t.word is 'A word'")
+        connection.execute(
+            "comment on table s.t is 'Ten rows'; comment on column s.t.i is 'A | number'; comment on column s.t.word is 'A word'"
+        )
     return path
 
 
@@ -53,7 +55,9 @@ def test_no_other_file_and_no_network_is_reached(warehouse: Path, sql: str) -> N
         run_query(warehouse, sql, max_rows=10)
 
 
-@pytest.mark.parametrize("sql", ["describe s.t", "show all tables", "explain select 1", "with x as (select 1 as a) from x", "summarize s.t"])
+@pytest.mark.parametrize(
+    "sql", ["describe s.t", "show all tables", "explain select 1", "with x as (select 1 as a) from x", "summarize s.t"]
+)
 def test_looking_around_is_allowed(warehouse: Path, sql: str) -> None:
     assert run_query(warehouse, sql, max_rows=10).rows
 

@@ -11,7 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from clinical_assets.cohort.omop_landing import OmopLandingError, cdm_tables, create_landing_views, snapshot_digest, snapshot_files
+from clinical_assets.cohort.omop_landing import (
+    OmopLandingError,
+    cdm_tables,
+    create_landing_views,
+    snapshot_digest,
+    snapshot_files,
+)
 from clinical_assets.cohort.persons import read_persons
 from clinical_assets.cohort.snapshots import ABSENT, scan_snapshots
 from resources.dbt import ensure_manifest
@@ -29,7 +35,9 @@ def land_required(folder: Path, tables, *, without: dict[str, str] | None = None
     for table in tables:
         if table.name in REQUIRED:
             names = [c.name for c in table.columns if c.required and c.name != (without or {}).get(table.name)]
-            pq.write_table(pa.table({name: pa.array([], pa.int64()) for name in names}), folder / f"{table.name}.parquet")
+            pq.write_table(
+                pa.table({name: pa.array([], pa.int64()) for name in names}), folder / f"{table.name}.parquet"
+            )
 
 
 def test_an_empty_landing_folder_gives_views_without_rows(tmp_path: Path, tables) -> None:
@@ -45,7 +53,10 @@ def test_an_empty_landing_folder_gives_views_without_rows(tmp_path: Path, tables
 def test_a_missing_required_table_is_named_before_any_work(tmp_path: Path, tables) -> None:
     land_required(tmp_path, tables)
     (tmp_path / "drug_exposure.parquet").unlink()
-    with duckdb.connect() as connection, pytest.raises(OmopLandingError, match=r"required OMOP tables are missing: drug_exposure\. Expected"):
+    with (
+        duckdb.connect() as connection,
+        pytest.raises(OmopLandingError, match=r"required OMOP tables are missing: drug_exposure\. Expected"),
+    ):
         create_landing_views(connection, tmp_path, tables)
 
 
@@ -68,7 +79,9 @@ def test_csv_in_capitals_gz_and_in_parts_is_the_same_table(tmp_path: Path, table
         create_landing_views(connection, tmp_path, tables)
         died = connection.sql("select person_id, death_date, cause_concept_id from landing.death order by 1").fetchall()
         assert died == [("1", "2020-01-02", None), ("2", "20200103", "5")]
-        assert connection.sql("select care_site_id, care_site_name, location_id from landing.care_site").fetchall() == [("7", "North", None)]
+        assert connection.sql("select care_site_id, care_site_name, location_id from landing.care_site").fetchall() == [
+            ("7", "North", None)
+        ]
 
 
 def test_a_table_that_landed_twice_is_refused(tmp_path: Path) -> None:
@@ -82,7 +95,10 @@ def test_a_truncated_parquet_file_is_named_and_nothing_of_it_is_quoted(tmp_path:
     land_required(tmp_path, tables)
     whole = (tmp_path / "person.parquet").read_bytes()
     (tmp_path / "person.parquet").write_bytes(whole[: len(whole) // 2])
-    with duckdb.connect() as connection, pytest.raises(OmopLandingError, match=r"person.parquet: cannot be read as parquet"):
+    with (
+        duckdb.connect() as connection,
+        pytest.raises(OmopLandingError, match=r"person.parquet: cannot be read as parquet"),
+    ):
         create_landing_views(connection, tmp_path, tables)
 
 
@@ -92,8 +108,16 @@ def test_persons_get_the_earliest_day_they_can_have_been_born(tmp_path: Path) ->
         "person_id,year_of_birth,month_of_birth,day_of_birth,birth_datetime\n1,1950,,,\n2,1950,3,,\n3,1950,3,9,\n4,1950,,,1950-05-06 07:00:00\nx,1,,,\n"
     )
     (tmp_path / "death.csv").write_text("person_id,death_date\n2,2001-01-01\n2,2001-02-01\n")
-    rows = {row["person_id"]: (str(row["birth_date"]), row["death_date"] and str(row["death_date"])) for row in read_persons(tmp_path).to_pylist()}
-    assert rows == {1: ("1950-01-01", None), 2: ("1950-03-01", "2001-02-01"), 3: ("1950-03-09", None), 4: ("1950-05-06", None)}
+    rows = {
+        row["person_id"]: (str(row["birth_date"]), row["death_date"] and str(row["death_date"]))
+        for row in read_persons(tmp_path).to_pylist()
+    }
+    assert rows == {
+        1: ("1950-01-01", None),
+        2: ("1950-03-01", "2001-02-01"),
+        3: ("1950-03-09", None),
+        4: ("1950-05-06", None),
+    }
 
 
 class TestScanSnapshots:

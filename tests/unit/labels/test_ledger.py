@@ -16,7 +16,14 @@ from clinical_assets.labels.ledger import LabelTally, label_chunks
 from clinical_assets.storage.contracts import LABELS, NOTES
 from clinical_assets.storage.lake import Lake
 
-IDENTITY = {"labeller": "regex", "model_revision": "1", "adapter_sha": "", "prompt_sha": "p", "schema_version": "1", "decoding": "rules"}
+IDENTITY = {
+    "labeller": "regex",
+    "model_revision": "1",
+    "adapter_sha": "",
+    "prompt_sha": "p",
+    "schema_version": "1",
+    "decoding": "rules",
+}
 
 
 def notes_table(texts: dict[int, str]) -> pa.Table:
@@ -49,7 +56,7 @@ class Labeller:
         return pa.Table.from_pylist(rows, schema=LABELS)
 
 
-@pytest.fixture()
+@pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     return Lake(tmp_path)
 
@@ -76,7 +83,11 @@ def test_only_new_and_changed_notes_are_labelled_and_labels_of_old_texts_go(lake
     done = run(lake, {1: "ax", 2: "b changed x", 4: "new"}, labeller)
     assert sorted(labeller.asked) == [2, 4]
     labels = lake.read("labels/regex", "b")
-    assert sorted(set(zip(labels["note_id"].to_pylist(), labels["value"].to_pylist(), strict=True))) == [(1, True), (2, True), (4, False)]
+    assert sorted(set(zip(labels["note_id"].to_pylist(), labels["value"].to_pylist(), strict=True))) == [
+        (1, True),
+        (2, True),
+        (4, False),
+    ]
     assert done.tally.by_field["f"] == {"n_true": 2, "n_false": 1, "n_without_value": 0}
 
 
@@ -91,7 +102,11 @@ def test_any_change_of_identity_labels_everything_again(lake: Lake, column: str)
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.dictionaries(st.integers(0, 20), st.sampled_from(["a", "x", "bx"])), st.dictionaries(st.integers(0, 20), st.sampled_from(["a", "x", "bx"])), st.integers(1, 7))
+@given(
+    st.dictionaries(st.integers(0, 20), st.sampled_from(["a", "x", "bx"])),
+    st.dictionaries(st.integers(0, 20), st.sampled_from(["a", "x", "bx"])),
+    st.integers(1, 7),
+)
 def test_carrying_over_gives_what_labelling_from_scratch_gives(before, after, chunk) -> None:
     def go(texts, existing):
         table = notes_table(texts)
@@ -108,7 +123,7 @@ def test_carrying_over_gives_what_labelling_from_scratch_gives(before, after, ch
 def test_coverage_counts_orphans_and_gaps() -> None:
     notes = pa.table({"note_id": [1, 2], "text_sha256": ["a", "b"]})
     whole = pa.table({"note_id": [1, 1, 2, 2], "note_sha256": ["a", "a", "b", "b"], "field": ["f", "g", "f", "g"]})
-    assert coverage_of(whole, notes, ["f", "g"]) .__dict__ == {"n_orphan_labels": 0, "n_missing_labels": 0}
+    assert coverage_of(whole, notes, ["f", "g"]).__dict__ == {"n_orphan_labels": 0, "n_missing_labels": 0}
     assert coverage_of(whole.slice(0, 3), notes, ["f", "g"]).n_missing_labels == 1
     stale = pa.table({"note_id": [1, 1, 2, 2], "note_sha256": ["a", "a", "OLD", "OLD"], "field": ["f", "g", "f", "g"]})
     assert coverage_of(stale, notes, ["f", "g"]).__dict__ == {"n_orphan_labels": 2, "n_missing_labels": 2}

@@ -13,14 +13,16 @@ from hypothesis import strategies as st
 
 from clinical_assets.storage.lake import ContractError, Lake, content_digest
 
-SCHEMA = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("word", pa.string()), pa.field("run_id", pa.string())])
+SCHEMA = pa.schema(
+    [pa.field("id", pa.int64(), nullable=False), pa.field("word", pa.string()), pa.field("run_id", pa.string())]
+)
 
 
 def rows(*ids: int, run: str = "r1") -> pa.Table:
     return pa.table({"id": list(ids), "word": [f"w{i}" for i in ids], "run_id": [run] * len(ids)}, schema=SCHEMA)
 
 
-@pytest.fixture()
+@pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     return Lake(tmp_path / "lake")
 
@@ -56,7 +58,9 @@ def test_a_declared_table_follows_its_contract_when_that_grows(lake: Lake) -> No
         (pa.table({"id": pa.array([None], pa.int64()), "word": ["x"], "run_id": ["r"]}), "column id has 1 nulls"),
     ],
 )
-def test_rows_that_break_the_contract_leave_the_old_file_and_no_temporary_one(lake: Lake, bad: pa.Table, says: str) -> None:
+def test_rows_that_break_the_contract_leave_the_old_file_and_no_temporary_one(
+    lake: Lake, bad: pa.Table, says: str
+) -> None:
     written = lake.write("a/t", rows(7), SCHEMA, batch="b1")
     with pytest.raises(ContractError) as caught:
         lake.write("a/t", bad, SCHEMA, batch="b1")
@@ -115,7 +119,9 @@ def test_the_digest_ignores_when_and_by_which_run_rows_were_made(lake: Lake) -> 
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(-(2**62), 2**62), st.one_of(st.none(), st.text(max_size=5))), max_size=30), st.data())
+@given(
+    st.lists(st.tuples(st.integers(-(2**62), 2**62), st.one_of(st.none(), st.text(max_size=5))), max_size=30), st.data()
+)
 def test_the_digest_depends_on_content_and_not_on_chunks_or_slices(values, data) -> None:
     table = pa.table({"id": [i for i, _ in values], "word": pa.array([w for _, w in values], pa.string())})
     cut = data.draw(st.integers(0, len(values)))

@@ -14,7 +14,7 @@ from clinical_assets.storage.locks import Locked, hold_lock
 from clinical_assets.storage.warehouse import Warehouse, execute_apart
 
 
-@pytest.fixture()
+@pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
     return Warehouse(tmp_path / "warehouse" / "clinical.duckdb", tmp_path / "work")
 
@@ -61,7 +61,9 @@ def test_an_open_reader_keeps_its_snapshot_and_a_new_one_sees_the_new_file(wareh
         "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True); print(c.execute('select v from a').fetchone()[0], flush=True);"
         "sys.stdin.readline(); print(c.execute('select v from a').fetchone()[0], flush=True)"
     )
-    reader = subprocess.Popen([sys.executable, "-c", code, str(warehouse.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    reader = subprocess.Popen(
+        [sys.executable, "-c", code, str(warehouse.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert reader.stdout.readline().strip() == "1"
     publish(warehouse, 2)
     out, _ = reader.communicate("go\n", timeout=30)
@@ -104,10 +106,15 @@ def test_a_second_rebuild_is_refused_with_the_pid_of_the_first(warehouse: Wareho
         "import sys, time; from pathlib import Path; from clinical_assets.storage.warehouse import Warehouse\n"
         "with Warehouse(Path(sys.argv[1]), Path(sys.argv[2])).rewrite('first') as p:\n    print('held', flush=True); time.sleep(60)"
     )
-    holder = subprocess.Popen([sys.executable, "-c", code, str(warehouse.path), str(warehouse.work)], stdout=subprocess.PIPE, text=True)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(warehouse.path), str(warehouse.work)], stdout=subprocess.PIPE, text=True
+    )
     try:
         assert holder.stdout.readline().strip() == "held"
-        with pytest.raises(Locked, match=f"is being rebuilt by process {holder.pid} "), warehouse.rewrite("second", wait_seconds=0.1):
+        with (
+            pytest.raises(Locked, match=f"is being rebuilt by process {holder.pid} "),
+            warehouse.rewrite("second", wait_seconds=0.1),
+        ):
             pass
     finally:
         holder.kill()
