@@ -33,7 +33,7 @@ copy (
         select person_id, observation_period_start_date as first_day, observation_period_end_date as last_day,
             row_number() over (order by person_id) - 1 as position
         from read_parquet('{omop}/observation_period.parquet')
-        semi join read_parquet('{omop}/person.parquet') using (person_id)
+        where person_id in (select person_id from read_parquet('{omop}/person.parquet'))
         qualify row_number() over (partition by person_id order by observation_period_id) = 1
     ),
     texts as (select row_number() over () - 1 as position, {kind} as kind, {text} as note_text from read_parquet('{file}'))

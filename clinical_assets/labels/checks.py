@@ -1,5 +1,6 @@
 """Asset checks of the rule-based labels: Great Expectations, known notes, full coverage."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -49,7 +50,7 @@ def build_label_checks(labeller: str) -> list[dg.AssetChecksDefinition]:
     )
     def labels_cover_the_notes(
         context: dg.AssetCheckExecutionContext, lake: LakeResource, deployment: DeploymentResource
-    ):  # type: ignore[no-untyped-def]
+    ) -> Iterator[dg.AssetCheckResult]:
         store, batch = lake.open(), context.partition_key
         labels = store.read(table, batch, ["note_id", "note_sha256", "field"])
         notes = store.read("notes/notes", batch, ["note_id", "text_sha256"])

@@ -234,6 +234,7 @@ options?( would)?( include| includes| including| such as| are| of| for)?( :)? @1
 worried that @8
 fear(s|ful)?( of)? @6
 until @6
+awaiting @5
 future @4
 (goal|goals|aim|aiming|target)( of| is| for| :) @6
 in hopes of @5

@@ -29,6 +29,8 @@ _OPEN_ENDED = frozenset(
     possible probable prior""".split()
 )
 _LAST_WORD = re.compile(r"([A-Za-z](?:[A-Za-z./]*[A-Za-z])?)$")
+_ANSWER = re.compile(r"[ \t]*(?:no|none|never|denies|denied|negative|yes|positive|[yn])\b(?![ \t]+[a-z])", re.IGNORECASE)
+_ANSWERED = re.compile(r"[:=?-][ \t]*\w+$")  # "Transplant: no" is complete
 _FULL_LINE = 55
 _NEAR = 160  # most sentences begin within so many characters
 _OVERLAP = 24
@@ -68,9 +70,10 @@ def _is_boundary(text: str, match: re.Match[str]) -> bool:
 
 
 def _ends_sentence(text: str, match: re.Match[str]) -> bool:
-    if match.group()[0] != ".":
-        return True
     at = match.start()
+    if match.group()[0] != ".":
+        # "History of transplant? No" is one statement
+        return match.group()[0] == "!" or _ANSWER.match(text, match.end()) is None
     word = _LAST_WORD.search(text, max(0, at - 20), at)
     rest = text[match.end() : match.end() + 40]
     following = rest.lstrip(" \t")
@@ -99,6 +102,6 @@ def _line_ends_sentence(text: str, at: int) -> bool:
     if first.islower() or line.endswith((",", ";", "/", "-", "(")):
         return False
     word = _LAST_WORD.search(line[-30:])
-    if word is not None and word.group(1).lower() in _OPEN_ENDED:
+    if word is not None and not _ANSWERED.search(line[-30:]) and word.group(1).lower() in _OPEN_ENDED:
         return False
     return len(line) < _FULL_LINE or line.endswith((".", "!", "?", ":"))
