@@ -31,7 +31,7 @@ def demo(
     persons: Annotated[
         int, typer.Option(min=50, max=200_000, help="Persons in the demo hospital (about 6 notes each)")
     ] = 1500,
-    seed: Annotated[int, typer.Option(help="Seed of the generator: same seed and size, same hospital")] = 20240229,
+    seed: Annotated[int, typer.Option(help="Seed of the generator: same seed and size, same hospital")] = 20250630,
 ) -> None:
     """Build the demo hospital in landing/ and materialize every asset on it."""
     from clinical_assets.cli.demo import land_demo_hospital

@@ -113,9 +113,9 @@ class SeedMatcher:
             if start < edge:
                 continue  # the regex engine goes on after the match that it took
             # \b on the text as stored; terms begin and end with a word character or not, as written
-            if start and _is_word(text[start - 1]) == _is_word(text[start]):
+            if (start > 0 and _is_word(text[start - 1])) == _is_word(text[start]):
                 continue
-            if end < size and _is_word(text[end]) == _is_word(text[end - 1]):
+            if (end < size and _is_word(text[end])) == _is_word(text[end - 1]):
                 continue
             edge = end
             survives = _NEGATION.search(text[max(0, start - LOOK_BACK) : start]) is None
