@@ -1,6 +1,7 @@
 """The cue lexicon of the assertion engine: words that tell whether a mention is denied, past, doubted or another's.
 
-Written for this project from knowledge of clinical language. One cue a line, in the syntax of `expand_term`; words are
+Written for this project from knowledge of clinical language, not from the sentences it is measured on (see
+benchmarks/assertion.py for how it was developed). One cue a line, in the syntax of `expand_term`; words are
 separated by one blank, and a hyphen inside a word is a blank. `@n` at the end gives the reach: how many words may stand
 between cue and mention (without it: to the end of the clause). END is the end of the sentence, YEAR any year of the
 20th or 21st century. Cues that hold for one concept only (e.g. a transplant *evaluation*) belong in the study file.

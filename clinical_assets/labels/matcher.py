@@ -1,9 +1,9 @@
 """Finding terms in a note: one Aho-Corasick pass for all terms of all groups, verified on the few hits.
 
-A term is a sequence of words. Its longest word that is not a frequent one (the anchor) goes into the automaton; on a hit the other words are
-looked for to the left and right, across any run of blanks, hyphens and at most one line break, so that a name broken
-by the line, a double space or a hyphen is still found. A comma in a term asks for a comma in the text. Matches begin
-and end at word boundaries of the text as stored. What a match *means* is not decided here.
+A term is a sequence of words. Its longest word that is not a frequent one (the anchor) goes into the automaton; on a hit
+the other words are looked for to the left and right, across any run of blanks, hyphens and at most one line break, so that
+a name broken by the line, a double space or a hyphen is still found. A comma in a term asks for a comma in the text.
+Matches begin and end at word boundaries of the text as stored. What a match *means* is not decided here.
 """
 
 from __future__ import annotations

@@ -29,7 +29,9 @@ _OPEN_ENDED = frozenset(
     possible probable prior""".split()
 )
 _LAST_WORD = re.compile(r"([A-Za-z](?:[A-Za-z./]*[A-Za-z])?)$")
-_ANSWER = re.compile(r"[ \t]*(?:no|none|never|denies|denied|negative|yes|positive|[yn])\b(?![ \t]+[a-z])", re.IGNORECASE)
+_ANSWER = re.compile(
+    r"[ \t]*(?:no|none|never|denies|denied|negative|yes|positive|[yn])\b(?![ \t]+[a-z])", re.IGNORECASE
+)
 _ANSWERED = re.compile(r"[:=?-][ \t]*\w+$")  # "Transplant: no" is complete
 _FULL_LINE = 55
 _NEAR = 160  # most sentences begin within so many characters

@@ -134,12 +134,11 @@ def _model_at(location: Sequence[str | int]) -> type[BaseModel] | None:
     """The model whose keys are allowed at a place of the file."""
     here: Any = Study
     for step in location:
-        if isinstance(here, type) and issubclass(here, BaseModel):
-            if step not in here.model_fields:
-                return None
-            here = _model_in(here.model_fields[str(step)].annotation)
-        elif not isinstance(step, int):
+        if isinstance(step, int):
+            continue  # an entry of a list: the model is that of the list
+        if not (isinstance(here, type) and issubclass(here, BaseModel)) or step not in here.model_fields:
             return None
+        here = _model_in(here.model_fields[step].annotation)
     return here if isinstance(here, type) and issubclass(here, BaseModel) else None
 
 

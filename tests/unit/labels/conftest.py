@@ -26,7 +26,9 @@ def notes_table(texts: Sequence[str | None], statuses: Sequence[str] | None = No
             "note_id": pa.array(range(1, n + 1), pa.int64()),
             "person_id": pa.array(range(101, 101 + n), pa.int64()),
             "text": pa.array(texts, pa.large_string()),
-            "text_sha256": pa.array([hashlib.sha256((text or "").encode("utf-8", "replace")).hexdigest() for text in texts]),
+            "text_sha256": pa.array(
+                [hashlib.sha256((text or "").encode("utf-8", "replace")).hexdigest() for text in texts]
+            ),
             "status": pa.array(statuses or ["usable"] * n, pa.string()),
             "batch": pa.array(["b"] * n, pa.string()),
         }

@@ -21,7 +21,13 @@ def found(text: str, *terms: str, cased: bool = False) -> list[str]:
 
 @pytest.mark.parametrize(
     "text",
-    ["bone marrow transplant", "Bone  marrow\ttransplant", "bone-marrow transplant", "BONE MARROW\n    TRANSPLANT", "bone\u2011marrow\u00a0transplant"],
+    [
+        "bone marrow transplant",
+        "Bone  marrow\ttransplant",
+        "bone-marrow transplant",
+        "BONE MARROW\n    TRANSPLANT",
+        "bone\u2011marrow\u00a0transplant",
+    ],
 )
 def test_a_gap_is_any_run_of_blanks_hyphens_and_one_line_break(text: str) -> None:
     assert found(f"had a {text}.", "bone marrow transplant") == [text]
@@ -51,11 +57,17 @@ def test_case_matters_only_where_asked() -> None:
     assert found("sct SCT Sct", "SCT") == ["sct", "SCT", "Sct"]
 
 
-@given(st.lists(st.sampled_from(["bone", "marrow", "stem", "cell", " ", "-", "\n", ",", "x", ".", "  "]), max_size=30).map("".join))
+@given(
+    st.lists(st.sampled_from(["bone", "marrow", "stem", "cell", " ", "-", "\n", ",", "x", ".", "  "]), max_size=30).map(
+        "".join
+    )
+)
 def test_it_equals_a_regex(text: str) -> None:
     gap = r"(?=[\s-]{1,40})(?!\s*\n[ -]*\n)[\s-]+"
     pattern = re.compile(rf"(?<!\w)(?:stem{gap}cell|bone{gap}marrow)(?!\w)")
-    expected = [match.group() for match in pattern.finditer(text) if match.group().count("\n") <= 1 and len(match.group()) < 45]
+    expected = [
+        match.group() for match in pattern.finditer(text) if match.group().count("\n") <= 1 and len(match.group()) < 45
+    ]
     assert found(text, "stem cell", "bone marrow") == expected
 
 

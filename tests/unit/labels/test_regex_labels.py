@@ -50,7 +50,11 @@ def test_a_note_without_text_gets_no_value(study: Study, labeller: str, label: L
     notes = notes_table(["CML", None, "CML"], ["stub", "usable", "scanned_pointer"])
     rows = [row for row in label(notes, study).to_pylist() if row["status"] != "unsupported"]
     assert {row["status"] for row in rows} == {"no_text"}
-    assert all(row[name] is None for row in rows for name in ("value", "mentioned", "asserted", "assertion", "evidence_start", "reason"))
+    assert all(
+        row[name] is None
+        for row in rows
+        for name in ("value", "mentioned", "asserted", "assertion", "evidence_start", "reason")
+    )
 
 
 @both
@@ -92,7 +96,9 @@ def test_identity_is_what_the_rows_carry(study: Study, labeller: str, label: Lab
 def test_identity_changes_with_the_rules_and_only_with_them(study: Study) -> None:
     def changed(name: str, **update: Any) -> Study:
         return study.model_copy(
-            update={"fields": [field.model_copy(update=update) if field.name == name else field for field in study.fields]}
+            update={
+                "fields": [field.model_copy(update=update) if field.name == name else field for field in study.fields]
+            }
         )
 
     def sha(of: Study, labeller: str) -> str:
@@ -118,14 +124,18 @@ def test_a_missing_column_is_named(study: Study) -> None:
 
 def test_a_time_without_zone_is_refused(study: Study) -> None:
     with pytest.raises(ValueError, match="time zone"):
-        label_notes_seed(notes_table(["x"]), study, run_id="r", labelled_at=datetime(2024, 1, 1))  # noqa: DTZ001
-    assert label_notes_seed(notes_table(["x"]), study, run_id="r", labelled_at=datetime(2024, 1, 1, tzinfo=UTC)).num_rows
+        label_notes_seed(notes_table(["x"]), study, run_id="r", labelled_at=datetime(2024, 1, 1))
+    assert label_notes_seed(
+        notes_table(["x"]), study, run_id="r", labelled_at=datetime(2024, 1, 1, tzinfo=UTC)
+    ).num_rows
 
 
 def test_sections_belong_to_their_note_and_text(study: Study) -> None:
     notes = notes_table(["FH: CML", "FH: CML", "zzzzzzz"])
     sections = sections_table([(3, "family_history", 0, 3, 7), (1, "assessment", 0, 3, 7)], notes)
-    stale = sections_table([(2, "past_medical_history", 0, 3, 7)], notes).set_column(1, "text_sha256", pa.array(["old"]))
+    stale = sections_table([(2, "past_medical_history", 0, 3, 7)], notes).set_column(
+        1, "text_sha256", pa.array(["old"])
+    )
     labels = label_notes(notes, pa.concat_tables([sections, stale.cast(sections.schema)]), study, **STAMP).to_pylist()
     said = {row["note_id"]: row["assertion"] for row in labels if row["field"] == "cml_diagnosed"}
     assert said[3] is None
@@ -151,7 +161,9 @@ def test_a_regex_is_a_field_of_its_own_right(study: Study) -> None:
         "name: s\nschema_version: '1'\nfields:\n  - name: dose\n    definition: a dose of any drug\n"
         "    patterns: ['\\d{1,4} ?mg']\n"
     )
-    rows = label_notes(notes_table(["No pain. Takes 400 mg daily", "nothing", "no 5 mg"]), NO_SECTIONS, small, **STAMP).to_pylist()
+    rows = label_notes(
+        notes_table(["No pain. Takes 400 mg daily", "nothing", "no 5 mg"]), NO_SECTIONS, small, **STAMP
+    ).to_pylist()
     assert [row["assertion"] for row in rows] == ["affirmed", None, "negated"]
     assert (rows[0]["evidence_start"], rows[0]["evidence_end"]) == (15, 21)
 
@@ -166,7 +178,9 @@ def test_a_regex_that_takes_too_long_fails_its_note_only(study: Study, monkeypat
 
     monkeypatch.setattr(SafePattern, "spans", spans)
     rows = label_notes(notes_table(["slow apple", "apple"]), NO_SECTIONS, parse_study(_HANG), **STAMP).to_pylist()
-    assert [(row["status"], row["value"], row["reason"]) for row in rows[:2]] == [("unsupported", None, "pattern_timeout")] * 2
+    assert [(row["status"], row["value"], row["reason"]) for row in rows[:2]] == [
+        ("unsupported", None, "pattern_timeout")
+    ] * 2
     assert [(row["status"], row["value"]) for row in rows[2:]] == [("labelled", False), ("labelled", True)]
 
 
@@ -176,7 +190,15 @@ def test_findings_do_not_depend_on_the_prefilter(study: Study) -> None:
              "CML, blast phase", "Leukemia, chronic myeloid", "(CML)", "CML/AML", "allo-\nSCT", "accelerated phase of CML"]  # fmt: skip
     extra = parse_study(_HANG).fields[0]
     without = study.model_copy(update={"fields": [*study.fields, extra]})
-    plain = by_regex(notes_table(texts), study).select(["note_id", "field", "value", "evidence_start", "evidence_end"]).to_pylist()
-    every = by_regex(notes_table(texts), without).select(["note_id", "field", "value", "evidence_start", "evidence_end"]).to_pylist()
+    plain = (
+        by_regex(notes_table(texts), study)
+        .select(["note_id", "field", "value", "evidence_start", "evidence_end"])
+        .to_pylist()
+    )
+    every = (
+        by_regex(notes_table(texts), without)
+        .select(["note_id", "field", "value", "evidence_start", "evidence_end"])
+        .to_pylist()
+    )
     assert plain == [row for row in every if row["field"] != "slow_field"]
     assert any(row["value"] for row in plain if row["note_id"] == 2)

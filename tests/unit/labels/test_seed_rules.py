@@ -19,7 +19,21 @@ from tests.unit.labels.seed_reference import CUES, apply, reference
 Label = Callable[[str], dict[str, dict[str, Any]]]
 
 # letters that some way of folding or of finding words takes for others, next to words that matter
-_ODD = ["\u017f", "\u212a", "\u0131", "\u0130", "\u00e9", "\u0660", "\u00b2", "\u0301", "_", "\u200b", "\u00df", "\u01c5", "\ufb06"]
+_ODD = [
+    "\u017f",
+    "\u212a",
+    "\u0131",
+    "\u0130",
+    "\u00e9",
+    "\u0660",
+    "\u00b2",
+    "\u0301",
+    "_",
+    "\u200b",
+    "\u00df",
+    "\u01c5",
+    "\ufb06",
+]
 _PIECES = [
     "cml", "CML", "aml", "chronic myeloid leukemia", "Chronic Myelogenous Leukemia", "acute myeloid leukemia", "blast", "crisis",
     "phase", "blast crisis", "blast-phase", "blastphase", "acute phase", "acutephase", "bone marrow transplant",
@@ -28,7 +42,9 @@ _PIECES = [
     "no history of", "casino", "know", "x" * 47, "x" * 23, " " * 10, "9",
 ]  # fmt: skip
 _TEXT = st.lists(
-    st.one_of(st.sampled_from(_PIECES), st.sampled_from(_ODD), st.sampled_from([" ", " ", " ", "-", ".", "\n", "  ", ","])),
+    st.one_of(
+        st.sampled_from(_PIECES), st.sampled_from(_ODD), st.sampled_from([" ", " ", " ", "-", ".", "\n", "  ", ","])
+    ),
     max_size=60,
 ).map("".join)
 # the same words with single letters replaced by their odd twins
@@ -58,7 +74,11 @@ def test_it_equals_the_regex_on_adversarial_text(study: Study, texts: list[str])
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.lists(st.lists(st.text("ab -", min_size=1, max_size=5).filter(str.strip), min_size=1, max_size=4), min_size=1, max_size=3),
+    st.lists(
+        st.lists(st.text("ab -", min_size=1, max_size=5).filter(str.strip), min_size=1, max_size=4),
+        min_size=1,
+        max_size=3,
+    ),
     st.text("abAB -\u0131", max_size=60),
 )
 def test_it_equals_the_regex_for_any_terms(terms: list[list[str]], text: str) -> None:

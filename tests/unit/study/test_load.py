@@ -78,7 +78,7 @@ def field_with(**changes: Any) -> dict[str, Any]:
         (field_with(name="One Two"), ["fields[0]", "name", "pattern"]),
         (field_with(definition="short"), ["fields[0] ('one').definition", "at least 10"]),
         (field_with(requires_context={"fields": ["two"]}), ["'one' refers to unknown fields: two", "known fields: one"]),
-        (small(fields=small()["fields"] * 2), ["duplicate field names: one"]),
+        (small(fields=small()["fields"] + small()["fields"]), ["duplicate field names: one"]),
         (small(name=None), ["name", "valid string"]),
         ({"name": "x"}, ["schema_version: required", "fields: required"]),
         ("just text", ["a text", "expected a mapping with the keys: name"]),
@@ -127,4 +127,4 @@ def test_models_refuse_change_and_unknown_keys() -> None:
 
 
 def test_deep_nesting_is_an_error_like_any_other() -> None:
-    assert problems("a: " + "[" * 5_000)
+    assert problems("a: " + "[" * 1_500)

@@ -6,11 +6,18 @@ import itertools
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinical_assets.study import patterns
-from clinical_assets.study.patterns import PatternError, PatternTimeout, SafePattern, check_pattern, compile_pattern, expand_term
+from clinical_assets.study.patterns import (
+    PatternError,
+    PatternTimeout,
+    SafePattern,
+    check_pattern,
+    compile_pattern,
+    expand_term,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,17 +51,18 @@ def test_a_term_without_a_finite_list_is_refused_with_advice(term: str, why: str
         expand_term(term)
 
 
-_ATOM = st.sampled_from(["a", "b", "(a|b)", "(ab|c)?", "[ab]", "[- ]?", "c?", "x", "(a(b|c)?|d)"])
+_ATOM = st.sampled_from(["a", "b", "(a|b)", "(ab|a)?", "[ab]", "[- ]?", "b?", "(a(b|a)?|b)"])
+_EVERY = ["".join(chars) for size in range(6) for chars in itertools.product("zab-", repeat=size)]
 
 
-@given(st.lists(_ATOM, min_size=1, max_size=6).map("".join).map(lambda term: "z" + term))
+@settings(deadline=None, max_examples=60)
+@given(st.lists(_ATOM, min_size=1, max_size=4).map("".join).map(lambda term: "z" + term))
 def test_a_term_means_what_the_same_regex_means(term: str) -> None:
     literals = set(expand_term(term))
+    assert {text for text in _EVERY if re.fullmatch(term, text)} == {
+        text for text in literals if len(text) <= 5 and " " not in text
+    }
     assert all(re.fullmatch(term, literal) for literal in literals)
-    longest = max(map(len, literals))
-    if longest <= 5:
-        every = ("".join(chars) for size in range(longest + 2) for chars in itertools.product("zabcdx- ", repeat=size))
-        assert {text for text in every if re.fullmatch(term, text)} == literals
 
 
 @pytest.mark.parametrize(
@@ -81,7 +89,9 @@ def test_the_classic_is_refused_in_words_that_help() -> None:
     )
 
 
-@pytest.mark.parametrize("pattern", [r"\d{1,4} ?mg", r"bcr[-/:]{0,2}abl1?", r"(?:left|right) arm", "a+b", r"MR ?[45](?:\.\d)?", "(?:ab){3}"])
+@pytest.mark.parametrize(
+    "pattern", [r"\d{1,4} ?mg", r"bcr[-/:]{0,2}abl1?", r"(?:left|right) arm", "a+b", r"MR ?[45](?:\.\d)?", "(?:ab){3}"]
+)
 def test_an_ordinary_regex_is_accepted(pattern: str) -> None:
     check_pattern(pattern)
 
