@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -53,10 +54,10 @@ def run_ui(host: str, port: int) -> int:
     with hold_lock(home / "ui.lock", f"the UI of {home} is already served"):
         command = [str(dagster), "dev", "-w", str(workspace), "-h", host, "-p", str(port)]
         process = subprocess.Popen(command, cwd=workspace.parent)
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            return process.wait()
-        finally:
-            if process.poll() is None:
-                process.terminate()
+        # Stopping this command stops the daemon with it: an orphan would go on launching runs. Ctrl-C reaches both.
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue
