@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +20,12 @@ from clinical_assets.storage.lake import Lake
 
 __all__ = ["due_now", "materialize_everything"]
 
+_COUNTED = {
+    "notes/notes": "notes",
+    "notes/rejects": "rows set aside",
+    "labels/regex": "labels",
+    "labels/regex_seed": "baseline labels",
+}
 _SQL = (
     "from ops.batches",
     "select * from labels.concept_counts order by labeller, field",
@@ -92,9 +100,12 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
             f"not everything succeeded ({what}). Read the run in the UI (make ui), mend it, and run this again."
         )
     say(f"{len(due)} batches ingested, {len(unlabelled)} labelled anew, {time.monotonic() - started:.1f} s in all")
+    made = {table: sum(lake.n_rows(table, batch) for batch in lake.batches(table)) for table in _COUNTED}
+    say("in the lake: " + ", ".join(f"{n:,} {_COUNTED[table]}" for table, n in made.items()))
     say(f"warehouse  {settings.warehouse}\nlake       {settings.lake}\nlanding    {settings.landing}\nTry:")
+    command = os.path.relpath(sys.argv[0]) if os.path.isabs(sys.argv[0]) else sys.argv[0]
     for sql in _SQL:
-        say(f'  clinical-assets query "{sql}"')
+        say(f'  {command} query "{sql}"')
 
 
 def _execute(defs: Any, instance: Any, job: str, partition: str | None) -> tuple[bool, float]:
