@@ -12,11 +12,12 @@ from collections.abc import Iterable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["fold", "fold_odd_letters", "may_match", "whole_words"]
+__all__ = ["ODD_LETTERS", "fold", "fold_odd_letters", "may_match", "whole_words"]
 
 # What `re.IGNORECASE` calls equal to an ASCII letter although str.lower() does not: long s, Kelvin sign, the dotless
 # and the dotted i. The last is also the only character whose lower() is longer than one character.
 _FOLD = {"\u017f": "s", "\u212a": "k", "\u0131": "i", "\u0130": "i"}
+ODD_LETTERS = tuple(_FOLD)
 # RE2 knows some of these as letters of a word and some not; they are rare, so any note that holds one is scanned.
 _ODD_LETTERS = f"(?-i:[{''.join(_FOLD)}])"  # not ignoring case, or the long s would be every s
 

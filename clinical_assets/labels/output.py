@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,16 +26,9 @@ def canonical_sha256(value: Any) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-class Finding(NamedTuple):
-    """What was found for one row (note x field) of a chunk. Offsets in the note's text."""
-
-    row: int
-    start: int
-    end: int
-    value: bool
-    asserted: bool
-    assertion: str
-    reason: str
+# What was found for one row (note x field) of a chunk: row, start and end of the evidence in the note's text, value,
+# asserted, assertion, reason. A plain tuple: there is one for every field of every note that mentions it.
+Finding = tuple[int, int, int, bool, bool, str, str]
 
 
 @dataclass
@@ -86,13 +79,11 @@ def label_table(
         column = fields.index(name)
         status[column::k] = 2
         labelled[column::k] = False
-    reasons = dict(zip(rows, reason_texts, strict=True))
-    for failed_row, (failed_status, reason) in findings.failed.items():
+    for failed_row, (failed_status, _) in findings.failed.items():
         if failed_status not in statuses:
             statuses.append(failed_status)
         status[failed_row] = statuses.index(failed_status)
         labelled[failed_row] = False
-        reasons[failed_row] = reason
     unknown = ~labelled
 
     def flags(values: Sequence[bool]) -> pa.Array:
@@ -100,13 +91,12 @@ def label_table(
         out[row] = values
         return pa.array(out, mask=unknown)
 
-    def sparse(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
+    def sparse(values: Sequence[Any], type_: pa.DataType, at: np.ndarray[Any, Any], hidden: Any = False) -> pa.Array:
         index = np.zeros(size, dtype=np.int32)
         absent = np.ones(size, dtype=bool)
-        index[row] = np.arange(len(row))
-        absent[row] = False
-        absent |= unknown
-        return pa.array(values, type_).take(pa.array(index, mask=absent)) if len(row) else pa.nulls(size, type_)
+        index[at] = np.arange(len(at))
+        absent[at] = False
+        return pa.array(values, type_).take(pa.array(index, mask=absent | hidden)) if len(at) else pa.nulls(size, type_)
 
     def constant(value: Any, type_: pa.DataType) -> pa.Array:
         return pa.repeat(pa.scalar(value, type_), size)
@@ -114,20 +104,12 @@ def label_table(
     def of_note(column: str) -> pa.Array:
         return notes[column].combine_chunks().take(note_of_row)
 
-    failed_rows = set(findings.failed)
-    reason_rows = np.asarray(sorted(reasons), dtype=np.int64)
-    reason_index = np.zeros(size, dtype=np.int32)
-    reason_absent = np.ones(size, dtype=bool)
-    reason_index[reason_rows] = np.arange(len(reason_rows))
-    reason_absent[reason_rows] = False
-    if failed_rows:
-        keep = np.asarray(sorted(failed_rows))
-        mask = unknown.copy()
-        mask[keep] = False
-        reason_absent |= mask
-    else:
-        reason_absent |= unknown
-    reason_values = pa.array([reasons[int(i)] for i in reason_rows], pa.string())
+    # a row that failed says why, and no more; one that the labeller cannot know says nothing
+    failed_row_numbers = np.fromiter(findings.failed, np.int64, len(findings.failed))
+    reason_rows = np.concatenate([row[~unknown[row]], failed_row_numbers])
+    hidden = unknown[row].tolist()
+    reason_values = [text for text, hide in zip(reason_texts, hidden, strict=True) if not hide]
+    reason_values += [reason for _, reason in findings.failed.values()]
 
     columns: dict[str, pa.Array] = {name: constant(value, pa.string()) for name, value in identity.items()}
     columns |= {
@@ -141,12 +123,10 @@ def label_table(
         "status": pa.array(statuses, pa.string()).take(pa.array(status)),
         "mentioned": flags([True] * len(row)),
         "asserted": flags(asserted),
-        "assertion": sparse(assertions, pa.string()),
-        "evidence_start": sparse(starts, pa.int32()),
-        "evidence_end": sparse(ends, pa.int32()),
-        "reason": reason_values.take(pa.array(reason_index, mask=reason_absent))
-        if len(reason_rows)
-        else pa.nulls(size, pa.string()),
+        "assertion": sparse(assertions, pa.string(), row, unknown),
+        "evidence_start": sparse(starts, pa.int32(), row, unknown),
+        "evidence_end": sparse(ends, pa.int32(), row, unknown),
+        "reason": sparse(reason_values, pa.string(), reason_rows),
         "n_input_tokens": pa.nulls(size, pa.int32()),
         "n_output_tokens": pa.nulls(size, pa.int32()),
         "seconds": pa.nulls(size, pa.float32()),

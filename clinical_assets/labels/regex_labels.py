@@ -20,7 +20,7 @@ from clinical_assets.labels.compiled import ASSERTED, CompiledStudy
 from clinical_assets.labels.cue_words import LEXICON_TEXT
 from clinical_assets.labels.folding import may_match
 from clinical_assets.labels.lexicon import SECTION_PRIORS
-from clinical_assets.labels.output import Finding, Findings, canonical_sha256, label_table
+from clinical_assets.labels.output import Findings, canonical_sha256, label_table
 from clinical_assets.labels.seed_rules import LOOK_BACK, NEGATION_WORDS, SeedMatcher
 from clinical_assets.study.model import Study
 from clinical_assets.study.patterns import PatternTimeout
@@ -75,9 +75,7 @@ def label_notes(
             category, reason = evidence.assertion
             asserted = category in ASSERTED
             value = asserted or mention_is_enough[column]
-            findings.found.append(
-                Finding(row * k + column, evidence.start, evidence.end, value, asserted, category, reason)
-            )
+            findings.found.append((row * k + column, evidence.start, evidence.end, value, asserted, category, reason))
     return label_table(
         table,
         [field.name for field in compiled.fields],
@@ -102,15 +100,14 @@ def label_notes_seed(notes: pa.Table | pa.RecordBatch, study: Study, *, run_id: 
     k = len(study.fields)
     usable = _usable(table)
     if matcher is not None:
-        rows = _worth_reading(usable, table, matcher.prefilter)
-        texts = _texts(table, rows)
-        # one pass over the Arrow buffer is cheaper than a str.lower() per note
-        lowered = pc.ascii_lower(texts)
-        for row, text, lower in zip(rows.tolist(), texts.to_pylist(), lowered.to_pylist(), strict=True):
-            for index, match in matcher.find(text, lower).items():
+        readable = table["text"].combine_chunks().cast(pa.large_string())
+        for row, matches in matcher.find_all(readable):
+            if not usable[row]:
+                continue
+            for index, match in matches.items():
                 start, end, survives = match
                 words = ("affirmed", "no_cue") if survives else ("negated", "look_back")
-                findings.found.append(Finding(row * k + known[index], start, end, survives, survives, *words))
+                findings.found.append((row * k + known[index], start, end, survives, survives, *words))
     return label_table(
         table,
         [field.name for field in study.fields],

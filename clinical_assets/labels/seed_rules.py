@@ -12,13 +12,17 @@ another; then overlapping hits are listed after all.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import ahocorasick_rs
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from clinical_assets.labels.folding import fold, fold_odd_letters, whole_words
+from clinical_assets.labels.folding import ODD_LETTERS, fold, fold_odd_letters
 from clinical_assets.study.patterns import expand_term
 
 __all__ = ["LOOK_BACK", "NEGATION_WORDS", "SeedMatch", "SeedMatcher"]
@@ -58,30 +62,76 @@ class SeedMatcher:
                     )
                 literals.append(literal)
                 owner_of.append((field, preference))
-        self.prefilter = whole_words(literals)
-        distinct = list(dict.fromkeys(literals))
+        # longest first: `LeftmostFirst` then takes the longest, and is the faster of the two kinds
+        distinct = sorted(dict.fromkeys(literals), key=len, reverse=True)
         owners: dict[str, list[tuple[int, int]]] = {}
         for literal, owner in zip(literals, owner_of, strict=True):
             owners.setdefault(literal, []).append(owner)
         self._overlapping = any(_chained(left, right) for left in distinct for right in distinct)
         # per literal what a hit on it stands for: (field, preference, where it begins within the hit, its length)
         self._meaning = [
-            [
-                (field, preference, offset, len(inner))
-                for inner in ([literal] if self._overlapping else distinct)
-                for offset in _offsets(inner, literal)
-                for field, preference in owners[inner]
-            ]
+            sorted(
+                (
+                    (field, preference, offset, len(inner))
+                    for inner in ([literal] if self._overlapping else distinct)
+                    for offset in _offsets(inner, literal)
+                    for field, preference in owners[inner]
+                ),
+                key=lambda each: (each[2], each[1]),
+            )
             for literal in distinct
         ]
+        kind = ahocorasick_rs.MatchKind.Standard if self._overlapping else ahocorasick_rs.MatchKind.LeftmostFirst
+        implementation = ahocorasick_rs.Implementation.DFA
         self._automaton = ahocorasick_rs.AhoCorasick(
-            distinct,
-            matchkind=ahocorasick_rs.MatchKind.Standard
-            if self._overlapping
-            else ahocorasick_rs.MatchKind.LeftmostLongest,
-            store_patterns=False,
-            implementation=ahocorasick_rs.Implementation.DFA,
+            distinct, matchkind=kind, store_patterns=False, implementation=implementation
         )
+        # for whole chunks; the letters that need folding are looked for by themselves and send their text to `find`
+        self._chunk_automaton = ahocorasick_rs.BytesAhoCorasick(
+            [literal.encode() for literal in distinct], matchkind=kind, implementation=implementation
+        )
+        self._odd_letters = ahocorasick_rs.BytesAhoCorasick(
+            [letter.encode() for letter in ODD_LETTERS], matchkind=ahocorasick_rs.MatchKind.LeftmostFirst
+        )
+
+    def find_all(self, texts: pa.LargeStringArray) -> Iterator[tuple[int, dict[int, SeedMatch]]]:
+        """Yield (row, as `find`) for every text in which a field matches; nulls are passed over.
+
+        One pass over the Arrow buffer of all texts: those without a hit never become Python objects. A hit that begins
+        in one text and ends in the next, and whatever it may have hidden, is settled by looking at those texts alone.
+        """
+        lowered = pc.ascii_lower(texts)
+        _, offset_buffer, data = lowered.buffers()
+        if data is None or not len(texts):
+            return
+        offsets = np.frombuffer(offset_buffer, np.int64)[lowered.offset : lowered.offset + len(texts) + 1]
+        base = int(offsets[0])
+        view = memoryview(data).cast("B")[base : int(offsets[-1])]
+        hits = self._chunk_automaton.find_matches_as_indexes(view, overlapping=self._overlapping)
+        first, last = _rows_of(hits, offsets)
+        alone = set(_rows_of(self._odd_letters.find_matches_as_indexes(view), offsets)[0].tolist())
+        for at in np.flatnonzero(first != last):
+            alone.update(range(int(first[at]), int(last[at]) + 1))
+        rows = np.union1d(first, np.fromiter(alone, np.int64, len(alone)))
+        begin, end = np.searchsorted(first, rows, "left"), np.searchsorted(first, rows, "right")
+        wanted = pa.array(rows)
+        for row, text, low, a, z in zip(
+            rows.tolist(),
+            texts.take(wanted).to_pylist(),
+            lowered.take(wanted).to_pylist(),
+            begin.tolist(),
+            end.tolist(),
+            strict=True,
+        ):
+            if text is None:
+                continue
+            if row in alone or self._overlapping:
+                found = self.find(text, low)
+            else:
+                own = _in_characters(hits[a:z], int(offsets[row]) - base, low)
+                found = self._decide(text, low, self._in_regex_order(own))
+            if found:
+                yield row, found
 
     def find(self, text: str, lowered: str | None = None) -> dict[int, SeedMatch]:
         """Return per field (index) that matches at all the match that decides it.
@@ -92,37 +142,74 @@ class SeedMatcher:
         hits = self._automaton.find_matches_as_indexes(folded, overlapping=self._overlapping)
         if not hits:
             return {}
-        by_field: dict[int, list[tuple[int, int, int]]] = {}
-        for index, start, _ in hits:
-            for field, preference, offset, size in self._meaning[index]:
-                begin = start + offset
-                by_field.setdefault(field, []).append((begin, preference, begin + size))
-        out = {}
-        for field, candidates in by_field.items():
-            decision = self._decide(text, candidates)
-            if decision is not None:
-                out[field] = decision
-        return out
+        return self._decide(text, folded, self._in_regex_order(hits))
+
+    def _in_regex_order(self, hits: list[tuple[int, int, int]]) -> Iterable[tuple[int, int, int]]:
+        """Yield (field, begin, end) so that each field's come as its regex would try them: by begin, then preference."""
+        if self._overlapping:
+            every = [
+                (start, preference, field, end)
+                for index, start, end in hits
+                for field, preference, _, _ in self._meaning[index]
+            ]
+            for begin, _, field, end in sorted(every):
+                yield field, begin, end
+        else:
+            for index, start, _ in hits:  # they do not overlap, and what lies inside one is in order
+                for field, _, offset, size in self._meaning[index]:
+                    yield field, start + offset, start + offset + size
 
     @staticmethod
-    def _decide(text: str, candidates: list[tuple[int, int, int]]) -> SeedMatch | None:
-        """Walk the literal hits of one field as the regex engine would, up to the first match that survives."""
-        candidates.sort()
-        edge, size, first = 0, len(text), None
-        for start, _, end in candidates:
-            if start < edge:
-                continue  # the regex engine goes on after the match that it took
-            # \b on the text as stored; terms begin and end with a word character or not, as written
-            if (start > 0 and _is_word(text[start - 1])) == _is_word(text[start]):
+    def _decide(text: str, folded: str, candidates: Iterable[tuple[int, int, int]]) -> dict[int, SeedMatch]:
+        """Walk the literal hits as the regex engine would, each field up to its first match that survives."""
+        out: dict[int, SeedMatch] = {}
+        edges: dict[int, int] = {}
+        for field, start, end in candidates:
+            known = out.get(field)
+            if known is not None and (known.survives or start < edges[field]):
+                continue  # decided, or inside the match that the regex engine took
+            # \b of the regex: a word character on one side only (folding keeps what is one); "" at the ends of the text
+            before, after = folded[start - 1 : start], folded[end : end + 1]
+            if (before.isalnum() or before == "_") is (folded[start].isalnum() or folded[start] == "_"):
                 continue
-            if (end < size and _is_word(text[end])) == _is_word(text[end - 1]):
+            if (after.isalnum() or after == "_") is (folded[end - 1].isalnum() or folded[end - 1] == "_"):
                 continue
-            edge = end
-            survives = _NEGATION.search(text[max(0, start - LOOK_BACK) : start]) is None
-            if survives:
-                return SeedMatch(start, end, True)
-            first = first or SeedMatch(start, end, False)
-        return first
+            edges[field] = end
+            survives = not _negated(text, folded, start)
+            if survives or known is None:
+                out[field] = SeedMatch(start, end, survives)
+        return out
+
+
+def _rows_of(hits: list[tuple[int, int, int]], offsets: np.ndarray[Any, Any]) -> tuple[Any, Any]:
+    """Return the rows in which the hits of a buffer begin and end."""
+    table = np.fromiter(itertools.chain.from_iterable(hits), np.int64, 3 * len(hits)).reshape(-1, 3)
+    base = offsets[0]
+    return (
+        np.searchsorted(offsets, table[:, 1] + base, "right") - 1,
+        np.searchsorted(offsets, table[:, 2] + base - 1, "right") - 1,
+    )
+
+
+def _in_characters(hits: list[tuple[int, int, int]], base: int, text: str) -> list[tuple[int, int, int]]:
+    """Turn byte offsets in a buffer into character offsets in the text that begins at `base` there. Literals are ASCII."""
+    if text.isascii():
+        return [(index, start - base, end - base) for index, start, end in hits]
+    raw = text.encode()
+    out, done, characters = [], 0, 0
+    for index, start, end in hits:
+        characters += len(raw[done : start - base].decode())
+        done = start - base
+        out.append((index, characters, characters + end - start))
+    return out
+
+
+def _negated(text: str, folded: str, start: int) -> bool:
+    window = folded[max(0, start - LOOK_BACK) : start]
+    # every negation word holds one of these: a plain look for them spares most matches the regex
+    if not ("no" in window or "denies" in window or "without" in window or "ne" in window):
+        return False
+    return _NEGATION.search(text[max(0, start - LOOK_BACK) : start]) is not None
 
 
 def _is_word(char: str) -> bool:

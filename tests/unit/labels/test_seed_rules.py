@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -70,6 +71,19 @@ def test_it_equals_the_regex_on_adversarial_text(study: Study, texts: list[str])
         expected = apply(patterns[row["field"]], text)
         evidence = None if row["evidence_start"] is None else (row["evidence_start"], row["evidence_end"])
         assert (row["value"], row["mentioned"], evidence) == expected, (row["field"], text)
+
+
+@settings(max_examples=100, deadline=None)
+@given(_twisted(), st.sets(st.integers(0, 200), max_size=30))
+def test_notes_are_read_one_by_one_wherever_the_text_is_cut(study: Study, text: str, cuts: set[int]) -> None:
+    """All notes of a chunk are scanned as one buffer: what begins in one note and ends in the next is no match."""
+    edges = [0, *sorted(cut for cut in cuts if cut < len(text)), len(text)]
+    texts = [text[left:right] for left, right in pairwise(edges)]
+    patterns = reference(study)
+    for row in label_notes_seed(notes_table(texts), study, **STAMP).to_pylist():
+        if row["field"] in patterns:
+            expected = apply(patterns[row["field"]], texts[row["note_id"] - 1])
+            assert (row["value"], row["mentioned"]) == expected[:2], (row["field"], texts)
 
 
 @settings(max_examples=300, deadline=None)
