@@ -31,7 +31,9 @@ def test_gibleed_with_mtsamples_and_e3c_goes_through_the_graph_with_no_row_lost(
         def query(sql: str):
             return connection.execute(sql).fetchall()
 
-        batches = {batch: rest for batch, *rest in query("select batch, n_landed, n_stored, n_rejected from ops.batches")}
+        batches = {
+            batch: rest for batch, *rest in query("select batch, n_landed, n_stored, n_rejected from ops.batches")
+        }
         for batch in ("mtsamples", "e3c"):
             landed = pq.read_metadata(data / "landing" / "notes" / f"{batch}.parquet").num_rows
             n_landed, n_stored, n_rejected = batches[batch]
@@ -40,7 +42,9 @@ def test_gibleed_with_mtsamples_and_e3c_goes_through_the_graph_with_no_row_lost(
         for table in ("person", "condition_occurrence", "drug_exposure", "observation_period", "concept_ancestor"):
             source = pq.read_metadata(public_data / "omop" / "gibleed" / f"{table}.parquet").num_rows
             assert query(f"select count(*) from omop.{table}") == [(source,)]
-        counts = query("select field, n_notes, n_true, n_false, n_without_value from labels.concept_counts where labeller = 'regex'")
+        counts = query(
+            "select field, n_notes, n_true, n_false, n_without_value from labels.concept_counts where labeller = 'regex'"
+        )
         assert len(counts) == 8
         for field, n_notes, n_true, n_false, n_without_value in counts:
             assert n_notes == n_true + n_false + n_without_value == sum(n for n, _, _ in batches.values()), field

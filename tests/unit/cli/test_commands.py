@@ -15,7 +15,7 @@ from clinical_assets.settings import Settings
 runner = CliRunner()
 
 
-@pytest.fixture()
+@pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CLINICAL_DATA", str(tmp_path / "data"))
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
@@ -92,10 +92,14 @@ def test_doctor_names_the_fix_of_each_problem(data: Path, monkeypatch: pytest.Mo
     assert found["DAGSTER_HOME"]["state"] == "fail"
     assert found["landing/notes"]["state"] == "warn"
     assert found["packages"]["state"] == "ok"
-    assert all(finding["fix"] for finding in found.values() if finding["state"] == "fail" and finding["name"] != "study")
+    assert all(
+        finding["fix"] for finding in found.values() if finding["state"] == "fail" and finding["name"] != "study"
+    )
 
 
-def test_settings_read_the_environment_when_asked_and_refuse_nonsense(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_settings_read_the_environment_when_asked_and_refuse_nonsense(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("CLINICAL_DATA", str(tmp_path))
     assert Settings().warehouse == tmp_path / "warehouse" / "clinical.duckdb"
     monkeypatch.setenv("CLINICAL_PROFILE", "laptop")
