@@ -12,7 +12,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 HF_HUB_OFFLINE ?= 1
 export HF_HUB_OFFLINE
 
-.PHONY: help install run test ui lint types validate doctor dictionary lock clean
+.PHONY: help install run update test ui lint types validate doctor dictionary lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ $(VENV)/.installed: pyproject.toml
 
 run: install  ## Build the demo hospital, materialize everything, say where the results are
 	$(BIN)/clinical-assets demo
+
+update: install  ## Ingest what landed, materialize what follows (CLINICAL_DATA=..., without the UI)
+	$(BIN)/clinical-assets run
 
 test: install  ## Run the tests
 	$(BIN)/python -m pytest
