@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from sensors.quality import without_standing_checks
+
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
@@ -18,14 +20,22 @@ def build_jobs(
     return [
         _job(
             "materialize_note_batch",
-            per_batch,
+            without_standing_checks(per_batch),
             "Everything that is per note batch: intake and labels, with their checks.",
         ),
-        _job("label_note_batch", labels, "Labels of one note batch, with their checks."),
-        _job("build_warehouse_job", warehouse, "Rebuild every table that analysts see, test it, publish it."),
-        _job("observe_landing", landing, "Record the data versions of the landed OMOP snapshots."),
+        _job("label_note_batch", without_standing_checks(labels), "Labels of one note batch, with their checks."),
+        _job(
+            "build_warehouse_job",
+            dg.AssetSelection.assets(*warehouse),
+            "Rebuild every table that analysts see, test it, publish it.",
+        ),
+        _job(
+            "observe_landing",
+            dg.AssetSelection.assets(*landing),
+            "Record the data versions of the landed OMOP snapshots.",
+        ),
     ]
 
 
-def _job(name: str, keys: list[dg.AssetKey], description: str) -> "UnresolvedAssetJobDefinition":
-    return dg.define_asset_job(name, selection=dg.AssetSelection.assets(*keys), description=description)
+def _job(name: str, selection: dg.AssetSelection, description: str) -> "UnresolvedAssetJobDefinition":
+    return dg.define_asset_job(name, selection=selection, description=description)

@@ -12,6 +12,7 @@ from resources.deployment import DeploymentResource
 from resources.lake import LakeResource
 from resources.landing import LandingResource
 from resources.partitions import NOTE_BATCHES
+from sensors.quality import without_standing_checks
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -25,7 +26,7 @@ def build_ingest_job(intake: list[dg.AssetKey]) -> "UnresolvedAssetJobDefinition
     """Return the job that ingests one note batch with its checks, and nothing downstream."""
     return dg.define_asset_job(
         "ingest_note_batch_job",
-        selection=dg.AssetSelection.assets(*intake),
+        selection=without_standing_checks(intake),
         description="Ingest one landed note batch: notes, sections, rejects and their checks. Downstream follows by condition.",
     )
 

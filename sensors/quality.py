@@ -6,7 +6,7 @@ import dagster as dg
 
 from resources.partitions import NOTE_BATCHES
 
-__all__ = ["build_failed_partition_checks", "build_quality_schedule"]
+__all__ = ["build_failed_partition_checks", "build_quality_schedule", "without_standing_checks"]
 
 CHECK_NAME = "no_partition_left_failed"
 
@@ -37,6 +37,12 @@ def _build(key: dg.AssetKey) -> dg.AssetChecksDefinition:
         )
 
     return no_partition_left_failed
+
+
+def without_standing_checks(keys: Sequence[dg.AssetKey]) -> dg.AssetSelection:
+    """Select assets with the checks of their content, but not the standing ones: those look at all batches, once a day."""
+    standing = (dg.AssetCheckKey(key, CHECK_NAME) for key in keys)
+    return dg.AssetSelection.assets(*keys) - dg.AssetSelection.checks(*standing)
 
 
 def build_quality_schedule(assets: Sequence[dg.AssetKey]) -> dg.ScheduleDefinition:
