@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from clinical_assets.notes.digests import content_digest
-from clinical_assets.notes.errors import ChangedDuringRun
+from clinical_assets.notes.errors import ChangedDuringRun, UnreadableBatch
 from clinical_assets.notes.guarded import read_batch
-from clinical_assets.notes.guards import ReadLimits, batch_files
+from clinical_assets.notes.guards import ReadLimits, batch_files, resolve_inside
 from clinical_assets.notes.normalise import normalise_column
 from clinical_assets.notes.sections import sections_table
 from clinical_assets.notes.status import status_column
@@ -87,13 +87,16 @@ def intake_batch(
     read_limits = ReadLimits(
         limits.max_file_bytes, limits.max_expanded_bytes, limits.max_ratio, limits.default_encoding
     )
-    landed = read_batch(batch_files(path, root=root), columns=mapping.model_dump(), limits=read_limits, guarded=guarded)
-    if content_digest(path, root=root) != digest:
-        raise ChangedDuringRun(
-            "its content is not what was seen when the run began.",
-            where=path.name,
-            mend="Nothing: the new content is due.",
+    path = resolve_inside(root, path.name)
+    _expect(path, root, digest)
+    try:
+        landed = read_batch(
+            batch_files(path, root=root), columns=mapping.model_dump(), limits=read_limits, guarded=guarded
         )
+    except UnreadableBatch:
+        _expect(path, root, digest)  # a file that was overwritten meanwhile is not corrupt
+        raise
+    _expect(path, root, digest)
     rows = landed.rows.set_column(
         landed.rows.schema.get_field_index("text"), "text", pc.fill_null(landed.rows["text"], "")
     )
@@ -114,6 +117,15 @@ def intake_batch(
             f"batch {batch}: {report.n_landed} rows landed, {report.n_stored} stored, {report.n_rejected} rejected"
         )
     return Intake(batch, digest, path.name, ingested_at, notes, sections_table(notes), rejects, report)
+
+
+def _expect(path: Path, root: Path, digest: str) -> None:
+    if content_digest(path, root=root) != digest:
+        raise ChangedDuringRun(
+            "its content is not what was seen when the run began.",
+            where=path.name,
+            mend="Nothing: the new content is due.",
+        )
 
 
 def _notes(rows: pa.Table, *, batch: str, digest: str, limits: IntakeLimits, ingested_at: datetime) -> pa.Table:

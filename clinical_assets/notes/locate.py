@@ -6,6 +6,7 @@ from pathlib import Path
 
 from clinical_assets.notes.errors import CorruptFile, MissingFile
 from clinical_assets.notes.guards import DATA_FORMATS, SUCCESS, resolve_inside
+from clinical_assets.notes.landing import batch_key
 
 __all__ = ["locate_batch"]
 
@@ -26,6 +27,8 @@ def locate_batch(notes_dir: Path, batch: str) -> Path:
     found = [name for name in names if (notes_dir / name).is_file()]
     if (notes_dir / batch / SUCCESS).is_file():
         found.append(batch)
+    if not found and notes_dir.is_dir():  # endings may be in capitals
+        found = [path.name for path in notes_dir.iterdir() if path.is_file() and batch_key(path.name) == batch]
     if not found:
         raise MissingFile(
             "Nothing lies under this key, or the folder has no _SUCCESS yet.",

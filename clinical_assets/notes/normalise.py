@@ -25,6 +25,8 @@ _SPECIAL = re.compile(
     f"(?P<cr>\r\n?)|(?P<line_break>[{_BREAKS}])|(?P<bom>\ufeff)|(?P<invisible>[{_INVISIBLE}])|(?P<bidi>[{_BIDI}])"
     "|(?P<control>[\x00-\x08\x0e-\x1f\x7f])|(?P<c1>[\x80-\x9f])|(?P<surrogate>[\ud800-\udfff])"
 )
+_OTHER_THAN_CRLF = re.compile(f"\r(?!\n)|[{_BREAKS}\ufeff{_INVISIBLE}{_BIDI}\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_CRLF = re.compile("\r\n")
 _CONVERSIONS = {
     "cr": "line_ends_to_lf",
     "line_break": "line_ends_to_lf",
@@ -73,15 +75,16 @@ def normalise(raw: str) -> Normalised:
     """
     text, steps, offset_map = raw, list[str](), None
     for _ in range(_MARKUP_PASSES):
-        before = text
+        done: list[str] = []
         for step in (_markup, _characters):
             changed = step(text)
             if changed is not None:
                 text, outer, names = changed
                 offset_map = compose(outer, offset_map)
-                steps.extend(name for name in names if name not in steps)
-        if text == before:
-            break
+                done.extend(names)
+        steps.extend(name for name in done if name not in steps)
+        if not done or done == [_CONVERSIONS["cr"]]:
+            break  # other conversions may uncover markup: &amp;lt;br&amp;gt;, <b\x00r>
     return Normalised(raw, (), None) if text == raw else Normalised(text, tuple(steps), offset_map)
 
 
@@ -91,8 +94,8 @@ def _markup(text: str) -> tuple[str, OffsetMap, list[str]] | None:
 
 
 def _characters(text: str) -> tuple[str, OffsetMap, list[str]] | None:
-    if not _SPECIAL.search(text):
-        return None
+    if not _OTHER_THAN_CRLF.search(text):
+        return _line_ends(text) if "\r" in text else None
     out = TextBuilder(text)
     seen: dict[str, None] = {}
     done = 0
@@ -112,6 +115,13 @@ def _characters(text: str) -> tuple[str, OffsetMap, list[str]] | None:
             out.put("\ufffd", start)
     out.copy(done, len(text))
     return (*out.result(), list(seen))
+
+
+def _line_ends(text: str) -> tuple[str, OffsetMap, list[str]]:
+    """Turn CRLF into LF where nothing else needs a change: whole deliveries come like that."""
+    anchors = [] if text.startswith("\r") else [(0, 0)]
+    anchors.extend((match.start() - index, match.start() + 1) for index, match in enumerate(_CRLF.finditer(text)))
+    return text.replace("\r\n", "\n"), tuple(anchors), [_CONVERSIONS["cr"]]
 
 
 def normalise_column(

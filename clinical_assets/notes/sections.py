@@ -34,6 +34,7 @@ _BLANKS = re.compile(r"\s+")
 _WORD_BEFORE_PROSE = frozenset(
     "no of the a an in on for with her his their and or see per this that any by to at from new".split()
 )
+_SMALL_WORDS = frozenset(("of", "and", "the", "to", "on", "for", "in"))
 _LONGEST = max(heading.count(" ") for heading in HEADINGS) + 1
 
 
@@ -146,13 +147,12 @@ def _tail(text: str, start: int, words: str) -> tuple[str, int] | None:
         before = words[:spot].split()
         if len(tail) < 2 or _key(tail) not in HEADINGS or _key(tail) in SUBHEADINGS:
             continue
-        titled = all(
-            word[0].isupper() or word in ("of", "and", "the", "to", "on", "for", "in") for word in tail.split()
-        )
-        if (
-            titled
-            and not (before and before[-1].lower() in _WORD_BEFORE_PROSE)
-            and not (before and before[-1][0].isupper() and not (tail.isupper() and not before[-1].isupper()))
-        ):
+        if not all(word[0].isupper() or word in _SMALL_WORDS for word in tail.split()):
+            continue
+        previous = before[-1] if before else ""
+        prose = previous.lower() in _WORD_BEFORE_PROSE
+        # "Social Work Assessment:", "CHEST CT:" name something else than their last word does.
+        part_of_name = len(tail.split()) == 1 and previous[:1].isupper() and (previous.isupper() or not tail.isupper())
+        if not prose and not part_of_name:
             return HEADINGS[_key(tail)], start + spot
     return None

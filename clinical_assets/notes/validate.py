@@ -19,8 +19,11 @@ from clinical_assets.study.model import IntakeLimits
 __all__ = ["Validated", "parse_date", "validate", "whole_numbers"]
 
 _NUMBER = r"^\d{1,18}(\.0+)?$"
-_ISO = re.compile(r"^(\d{4}-\d{2}-\d{2})(?:[T ].*)?\Z")
-_DATE_FORMATS = ("%Y%m%d", "%m/%d/%Y", "%Y/%m/%d", "%d-%b-%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S")
+_TIME = re.compile(
+    r"[T ]\s*(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?\s*(?:[AaPp][Mm])?\s*(?:Z|[+-]\d{2}:?\d{2})?\Z"
+)
+_DATE_FORMATS = ("%Y-%m-%d", "%Y%m%d", "%m/%d/%Y", "%Y/%m/%d", "%d.%m.%Y", "%d-%b-%Y")
+_EXPONENT = re.compile(r"^\d(?:\.\d+)?e\+?\d{1,2}\Z")
 _EARLIEST = date(1900, 1, 1)
 
 
@@ -36,18 +39,20 @@ def whole_numbers(values: pa.ChunkedArray) -> pa.Array:
     """Return int64 for 0 and positive whole numbers as text (``12``, ``12.0``), null for anything else."""
     trimmed = pc.utf8_trim_whitespace(values.combine_chunks().cast(pa.string()))
     digits = pc.replace_substring_regex(trimmed, r"\.0+$", "")
-    return pc.if_else(pc.match_substring_regex(trimmed, _NUMBER), digits, None).cast(pa.int64())
+    numbers = pc.if_else(pc.match_substring_regex(trimmed, _NUMBER), digits, None).cast(pa.int64())
+    # Floats of 1e15 and more are printed with an exponent; up to 2^53 they are still exact whole numbers.
+    odd = [
+        int(float(text))
+        if text and _EXPONENT.match(text) and float(text) <= 2**53 and float(text).is_integer()
+        else None
+        for text in trimmed.filter(pc.is_null(numbers)).to_pylist()
+    ]
+    return pc.replace_with_mask(numbers, pc.is_null(numbers), pa.array(odd, pa.int64()))
 
 
 def parse_date(value: str | None) -> date | None:
     """Return the calendar day that a text names, as written (no shift between time zones), or None."""
-    text = (value or "").strip()
-    iso = _ISO.match(text)
-    if iso:
-        try:
-            return date.fromisoformat(iso[1])
-        except ValueError:
-            return None
+    text = _TIME.sub("", (value or "").strip())
     for form in _DATE_FORMATS:
         try:
             return datetime.strptime(text, form).date()

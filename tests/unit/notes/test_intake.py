@@ -364,3 +364,41 @@ def test_any_bytes_are_stored_set_aside_or_refused_and_never_lost(
     (tmp_path / f"b.{kind}").write_bytes(gzip.compress(data) if kind.endswith(".gz") else data)
     with contextlib.suppress(UnreadableBatch):
         take_in(tmp_path)
+
+
+def test_large_ids_from_a_float_column_are_read_while_they_are_exact(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "note_id": [1.5e15, 2.0**53, 1e20],
+            "person_id": [1, 1, 1],
+            "note_date": ["2019-05-01"] * 3,
+            "note_text": [TEXT] * 3,
+        }
+    )
+    pq.write_table(table, tmp_path / "b.parquet")
+    done = take_in(tmp_path)
+    assert done.notes["note_id"].to_pylist() == [1_500_000_000_000_000, 2**53]
+    assert reasons(done) == {3: "bad_note_id"}
+
+
+def test_an_ending_in_capitals_is_found_again(tmp_path: Path) -> None:
+    land(tmp_path, row(), name="b.JSONL")
+    assert take_in(tmp_path).notes.num_rows == 1
+
+
+def test_a_path_outside_the_landing_folder_is_not_read(tmp_path: Path) -> None:
+    root = tmp_path / "landing"
+    root.mkdir()
+    outside = land(tmp_path, row())
+    with pytest.raises(UnreadableBatch):
+        intake_batch(
+            outside,
+            root=root,
+            batch="b",
+            digest=content_digest(outside),
+            mapping=NoteMapping(),
+            limits=IntakeLimits(),
+            persons=None,
+            ingested_at=NOW,
+            guarded=False,
+        )
