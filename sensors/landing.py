@@ -8,6 +8,7 @@ import dagster as dg
 
 from clinical_assets.cohort.snapshots import scan_snapshots
 from clinical_assets.notes.landing import DueBatch, LandingState, digest_candidates, due_batches, scan
+from clinical_assets.notes.store import held_digests
 from resources.deployment import DeploymentResource
 from resources.lake import LakeResource
 from resources.landing import LandingResource
@@ -66,19 +67,15 @@ def build_landing_sensors(
             resume_after=state.resume_after,
         )
         seen = digest_candidates(seen, folder, max_bytes=_DIGEST_BYTES_PER_TICK)
-        store = lake.open()
         # Only batches that the cursor does not know as requested are looked up in the lake: it is one small read each.
         unsure = [
             c.batch
             for c in seen.candidates
             if c.fingerprint.digest and state.requested.get(c.batch) != c.fingerprint.digest
         ]
-        ingested = {
-            batch: store.metadata("notes/intakes", batch).get("source_file_sha256", "")
-            for batch in unsure
-            if store.has("notes/intakes", batch)
-        }
-        due = due_batches(seen, ingested, settings.max_batches_per_tick, requested=state.requested)
+        due = due_batches(
+            seen, held_digests(lake.open(), unsure), settings.max_batches_per_tick, requested=state.requested
+        )
         for problem in seen.problems:
             context.log.warning(f"landing/notes: {problem.name}: {problem.reason}. {problem.mend}")
         return dg.SensorResult(

@@ -15,6 +15,7 @@ from typing import Any
 
 from clinical_assets.cli.ui import dagster_home
 from clinical_assets.notes.landing import LandingScan, digest_candidates, due_batches, scan
+from clinical_assets.notes.store import held_digests
 from clinical_assets.settings import Settings
 from clinical_assets.storage.lake import Lake
 
@@ -45,11 +46,7 @@ def due_now(settings: Settings, lake: Lake) -> tuple[list[str], LandingScan]:
         seen = digest_candidates(
             scan(folder, now=time.time(), settle_seconds=0, known={}, resume_after=resume_after), folder
         )
-        held = {
-            c.batch: lake.metadata("notes/intakes", c.batch).get("source_file_sha256", "")
-            for c in seen.candidates
-            if lake.has("notes/intakes", c.batch)
-        }
+        held = held_digests(lake, (candidate.batch for candidate in seen.candidates))
         due += [batch.batch for batch in due_batches(seen, held, len(seen.candidates))]
         resume_after = seen.resume_after
         if not resume_after:

@@ -14,7 +14,7 @@ from resources.partitions import NOTE_BATCHES
 __all__ = ["regex_labels", "regex_seed_labels"]
 
 
-def _result(context: dg.AssetExecutionContext, run: LabelRun) -> dg.MaterializeResult:
+def _result(run: LabelRun) -> dg.MaterializeResult:
     rows = [dg.TableRecord({"field": name, **counts}) for name, counts in sorted(run.tally.by_field.items())]
     return dg.MaterializeResult(
         data_version=dg.DataVersion(run.written.digest),
@@ -51,9 +51,7 @@ def regex_labels(
     study, store, batch = deployment.load_study(), lake.open(), context.partition_key
     sections = store.read("notes/sections", batch)
     label = partial(label_notes, sections=sections, study=study, run_id=context.run_id, labelled_at=datetime.now(UTC))
-    return _result(
-        context, label_batch(store, "labels/regex", batch, label_identity(study, "regex"), label, context.log.info)
-    )
+    return _result(label_batch(store, "labels/regex", batch, label_identity(study, "regex"), label, context.log.info))
 
 
 @dg.asset(
@@ -73,6 +71,5 @@ def regex_seed_labels(
     study, store, batch = deployment.load_study(), lake.open(), context.partition_key
     label = partial(label_notes_seed, study=study, run_id=context.run_id, labelled_at=datetime.now(UTC))
     return _result(
-        context,
         label_batch(store, "labels/regex_seed", batch, label_identity(study, "regex_seed"), label, context.log.info),
     )

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["ODD_LETTERS", "fold", "fold_odd_letters", "may_match", "whole_words"]
+__all__ = ["ODD_LETTERS", "fold", "fold_odd_letters", "is_word", "may_match", "whole_words"]
 
 # What `re.IGNORECASE` calls equal to an ASCII letter although str.lower() does not: long s, Kelvin sign, the dotless
 # and the dotted i. The last is also the only character whose lower() is longer than one character.
@@ -44,7 +44,7 @@ def whole_words(literals: Iterable[str]) -> str:
     words: list[str] = []
     others: list[str] = []
     for literal in sorted(set(literals)):
-        whole = literal.isascii() and _is_word(literal[0]) and _is_word(literal[-1])
+        whole = literal.isascii() and is_word(literal[0]) and is_word(literal[-1])
         (words if whole else others).append(re.escape(literal))
     return "|".join([*([rf"\b(?:{'|'.join(words)})\b"] if words else []), *others])
 
@@ -62,5 +62,6 @@ def may_match(texts: pa.ChunkedArray | pa.Array, pattern: str) -> pa.ChunkedArra
     return pc.match_substring_regex(texts, f"{pattern}|{_ODD_LETTERS}", ignore_case=True)
 
 
-def _is_word(char: str) -> bool:
+def is_word(char: str) -> bool:
+    """Tell whether a character belongs to a word, as `\\w` of `re` does for letters and digits of any script."""
     return char.isalnum() or char == "_"

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import ahocorasick_rs
 
-from clinical_assets.labels.folding import fold, whole_words
+from clinical_assets.labels.folding import fold, is_word, whole_words
 from clinical_assets.study.patterns import SafePattern, expand_term
 
 __all__ = ["Group", "Mention", "TermMatcher", "TermSpec", "without_overlaps"]
@@ -167,8 +167,8 @@ class TermMatcher:
         found: list[Mention] = []
         size = len(folded)
         for index, start, end in self._automaton.find_matches_as_indexes(folded, overlapping=True):
-            if (start and _is_word(folded[start - 1]) and _is_word(folded[start])) or (
-                end < size and _is_word(folded[end]) and _is_word(folded[end - 1])
+            if (start and is_word(folded[start - 1]) and is_word(folded[start])) or (
+                end < size and is_word(folded[end]) and is_word(folded[end - 1])
             ):
                 continue
             alternatives = self._candidates[index]
@@ -222,12 +222,12 @@ class _Alternatives:
         fitting = self._always
         if self._by_left and left >= 0:
             begin = left
-            while begin and _is_word(text[begin - 1]):
+            while begin and is_word(text[begin - 1]):
                 begin -= 1
             fitting = fitting + self._by_left.get(text[begin:left], [])
         if self._by_right and right >= 0:
             stop, size = right, len(text)
-            while stop < size and _is_word(text[stop]):
+            while stop < size and is_word(text[stop]):
                 stop += 1
             fitting = fitting + self._by_right.get(text[right:stop], [])
         return fitting
@@ -240,11 +240,7 @@ def _alternation(words: Iterable[str]) -> str:
 def _is_plain(neighbour: tuple[str, bool]) -> bool:
     """Whether a neighbouring word is letters and digits only, with no comma towards the anchor."""
     word, comma = neighbour
-    return not comma and all(map(_is_word, word))
-
-
-def _is_word(char: str) -> bool:
-    return char.isalnum() or char == "_"
+    return not comma and all(map(is_word, word))
 
 
 def _skip_left(text: str, at: int, comma: bool) -> int:
@@ -270,7 +266,7 @@ def _walk_left(text: str, at: int, words: Sequence[tuple[str, bool]], first_gap:
         if edge < 0 or not text.endswith(word, 0, edge):
             return -1
         at = edge - len(word)
-        if at and _is_word(text[at - 1]) and _is_word(word[0]):
+        if at and is_word(text[at - 1]) and is_word(word[0]):
             return -1
         if index + 1 < len(words):
             edge = _skip_left(text, at, words[index + 1][1])
@@ -283,7 +279,7 @@ def _walk_right(text: str, at: int, words: Sequence[tuple[str, bool]], first_gap
         if edge < 0 or not text.startswith(word, edge):
             return -1
         at = edge + len(word)
-        if at < len(text) and _is_word(text[at]) and _is_word(word[-1]):
+        if at < len(text) and is_word(text[at]) and is_word(word[-1]):
             return -1
         if index + 1 < len(words):
             edge = _skip_right(text, at, words[index + 1][1])

@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from clinical_assets.labels.folding import ODD_LETTERS, fold, fold_odd_letters
+from clinical_assets.labels.folding import ODD_LETTERS, fold, fold_odd_letters, is_word
 from clinical_assets.study.patterns import expand_term
 
 __all__ = ["LOOK_BACK", "NEGATION_WORDS", "SeedMatch", "SeedMatcher"]
@@ -212,10 +212,6 @@ def _negated(text: str, folded: str, start: int) -> bool:
     return _NEGATION.search(text[max(0, start - LOOK_BACK) : start]) is not None
 
 
-def _is_word(char: str) -> bool:
-    return char.isalnum() or char == "_"
-
-
 def _offsets(inner: str, literal: str) -> list[int]:
     """Return every place where `inner` begins in `literal`."""
     return [at for at in range(len(literal) - len(inner) + 1) if literal.startswith(inner, at)]
@@ -227,6 +223,6 @@ def _chained(left: str, right: str) -> bool:
     Only an end that begins at a word boundary counts: elsewhere `right` could not be a whole word.
     """
     return any(
-        left.endswith(right[:size]) and _is_word(left[-size - 1]) != _is_word(left[-size])
+        left.endswith(right[:size]) and is_word(left[-size - 1]) != is_word(left[-size])
         for size in range(1, min(len(left), len(right)))
     )

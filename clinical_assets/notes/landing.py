@@ -9,7 +9,6 @@ import hashlib
 import heapq
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,9 +17,9 @@ from typing import Any, TypeVar
 from clinical_assets.notes.digests import content_digest
 from clinical_assets.notes.errors import UnreadableBatch, safe_name
 from clinical_assets.notes.guards import SUCCESS, batch_files, data_format, is_ignored, resolve_inside
+from clinical_assets.storage.lake import BATCH_KEY
 
 __all__ = [
-    "BATCH_KEY",
     "Candidate",
     "DueBatch",
     "Fingerprint",
@@ -34,7 +33,6 @@ __all__ = [
     "scan",
 ]
 
-BATCH_KEY = re.compile(r"^[A-Za-z0-9._-]{1,80}\Z")
 MAX_PROBLEMS = 100
 MAX_KNOWN = 20_000
 _Value = TypeVar("_Value")
@@ -156,7 +154,7 @@ def batch_key(name: str, *, is_folder: bool = False) -> str | None:
     """Return the batch key of a landed file or folder name, or None if it yields no valid key."""
     parts = data_format(name)
     key = name if is_folder else (parts[0] if parts else "")
-    return key if BATCH_KEY.match(key) and not key.startswith(".") else None
+    return key if BATCH_KEY.fullmatch(key) and not key.startswith(".") else None
 
 
 def scan(

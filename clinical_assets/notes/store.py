@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
@@ -11,10 +11,16 @@ from clinical_assets.storage.contracts import INTAKES, NOTES, REJECTS, SECTIONS
 from clinical_assets.storage.failpoints import failpoint
 from clinical_assets.storage.lake import Lake, Written
 
-__all__ = ["INTAKE_TABLES", "store_intake"]
+__all__ = ["INTAKE_TABLES", "held_digests", "store_intake"]
 
 # The record of the intake comes last: as long as it names the old digest, the landing sensor knows that the batch is due.
 INTAKE_TABLES = ("notes/sections", "notes/rejects", "notes/notes", "notes/intakes")
+
+
+def held_digests(lake: Lake, batches: Iterable[str]) -> dict[str, str]:
+    """Return batch -> digest of the landed content that the lake holds, for those of `batches` that it holds."""
+    held = (batch for batch in batches if lake.has("notes/intakes", batch))
+    return {batch: lake.metadata("notes/intakes", batch).get("source_file_sha256", "") for batch in held}
 
 
 def store_intake(lake: Lake, intake: Intake, *, run_id: str) -> Iterator[tuple[str, Written, dict[str, int]]]:
