@@ -59,7 +59,8 @@ def build_defs(
     warehouse = sorted(spec.key for spec in specs if spec.key not in {*per_batch, *landing})
     intake = sorted(ingest_note_batch.keys)
     ingest_job = build_ingest_job(intake)
-    omop_tables = [table.name for table in cdm_tables(json.loads(manifest.read_text(encoding="utf-8")))]
+    landed = cdm_tables(json.loads(manifest.read_text(encoding="utf-8")))
+    omop_tables = {table.name: table.folder for table in landed}
     return dg.Definitions(
         assets=assets,
         asset_checks=[

@@ -53,6 +53,11 @@ class Settings(BaseSettings):
         return self.data / "warehouse" / "clinical.duckdb"
 
     @property
+    def report(self) -> Path:
+        """Figures and tables for reading."""
+        return self.data / "report"
+
+    @property
     def work(self) -> Path:
         """Scratch space for private copies; safe to delete when nothing runs."""
         return self.data / "work"

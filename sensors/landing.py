@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -33,7 +34,7 @@ def build_ingest_job(intake: list[dg.AssetKey]) -> "UnresolvedAssetJobDefinition
 
 
 def build_landing_sensors(
-    ingest_job: "UnresolvedAssetJobDefinition", omop_tables: list[str]
+    ingest_job: "UnresolvedAssetJobDefinition", omop_tables: Mapping[str, str]
 ) -> list[dg.SensorDefinition]:
     """Return the sensors on new notes and on new OMOP snapshots.
 
@@ -97,8 +98,7 @@ def build_landing_sensors(
         context: dg.SensorEvaluationContext, deployment: DeploymentResource, landing: LandingResource
     ) -> dg.SensorResult:
         found = scan_snapshots(
-            landing.omop_folder(),
-            omop_tables,
+            {table: landing.omop_folder() / folder for table, folder in omop_tables.items()},
             json.loads(context.cursor or "{}"),
             now=time.time(),
             settle_seconds=deployment.settings().settle_seconds,

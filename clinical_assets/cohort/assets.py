@@ -1,16 +1,22 @@
 """Dagster assets of the cohort: the landed OMOP tables (observed) and every table of dbt_cohort (built)."""
 
+import contextlib
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject, dbt_assets
+from dagster_dbt.core import dbt_event_iterator
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from clinical_assets.cohort.build import dbt_build_arguments, warehouse_build
+from clinical_assets.cohort.figures import study_figures, write_figures
 from clinical_assets.cohort.omop_landing import cdm_tables, snapshot_digest, snapshot_files
+from clinical_assets.cohort.parameters import dbt_vars
+from clinical_assets.statistics.plots import markdown_image
 from resources.deployment import DeploymentResource
 from resources.lake import LakeResource
 from resources.warehouse import WAREHOUSE_POOL, WarehouseResource
@@ -19,13 +25,13 @@ __all__ = ["ClinicalDbtTranslator", "build_cohort_assets"]
 
 
 class ClinicalDbtTranslator(DagsterDbtTranslator):
-    """Names a dbt model as analysts do: asset key = schema and table of the warehouse."""
+    """Names a dbt model or seed as analysts do: asset key = schema and table of the warehouse."""
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
         """Return the spec of a model or source, with the warehouse table as its key."""
         spec = super().get_asset_spec(manifest, unique_id, project)
         node = manifest["nodes"].get(unique_id)
-        if node is None or node["resource_type"] != "model":
+        if node is None or node["resource_type"] not in {"model", "seed"}:
             return spec
         table = f"{node['schema']}.{node['alias']}"
         return spec.replace_attributes(
@@ -37,6 +43,7 @@ def build_cohort_assets(manifest_path: Path) -> list[dg.AssetsDefinition]:
     """Return the observed OMOP sources and the dbt assets of the project whose manifest is given."""
     manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
     tables = cdm_tables(manifest)
+    folders = {table.name: table.folder for table in tables}
 
     @dg.multi_observable_source_asset(
         name="observe_omop_snapshot",
@@ -47,7 +54,7 @@ def build_cohort_assets(manifest_path: Path) -> list[dg.AssetsDefinition]:
                 group_name="landing",
                 owners=["team:clinical-data"],
                 kinds={"file"},
-                description=f"OMOP CDM {table.name} as it landed; one snapshot, {'required' if table.required else 'optional'}. "
+                description=f"Table {table.name} as it landed; one snapshot, {'required' if table.required else 'optional'}. "
                 f"Its data version is the digest of the files. Read by cohort staging.",
             )
             for table in tables
@@ -56,7 +63,7 @@ def build_cohort_assets(manifest_path: Path) -> list[dg.AssetsDefinition]:
     def omop_snapshot(context: dg.AssetExecutionContext, deployment: DeploymentResource) -> Iterator[dg.ObserveResult]:
         folder = deployment.settings().landing / "omop"
         for key in sorted(context.selected_asset_keys):
-            files = snapshot_files(folder, key.path[-1])
+            files = snapshot_files(folder / folders[key.path[-1]], key.path[-1])
             yield dg.ObserveResult(
                 asset_key=key,
                 data_version=dg.DataVersion(snapshot_digest(files) if files else "absent"),
@@ -76,6 +83,7 @@ def build_cohort_assets(manifest_path: Path) -> list[dg.AssetsDefinition]:
         warehouse: WarehouseResource,
         deployment: DeploymentResource,
     ) -> Iterator[Any]:
+        arguments = dbt_build_arguments(dbt_vars(deployment.load_study()))
         omop = deployment.settings().landing / "omop"
         events: list[Any] = []
         try:
@@ -83,9 +91,10 @@ def build_cohort_assets(manifest_path: Path) -> list[dg.AssetsDefinition]:
                 context.log.info(
                     f"OMOP tables that did not land: {sorted(t for t, there in landed.items() if not there)}"
                 )
-                command = dbt.cli(dbt_build_arguments(), context=context, target_path=work / "target")
-                for event in command.stream().fetch_row_counts().fetch_column_metadata():
-                    events.append(event)  # noqa: PERF402 - extend would lose what came before a failure
+                command = dbt.cli(arguments, context=context, target_path=work / "target")
+                with _python_models_without_lineage():
+                    for event in command.stream().fetch_row_counts().fetch_column_metadata():
+                        events.append(event)  # noqa: PERF402 - extend would lose what came before a failure
         except DagsterDbtCliRuntimeError as error:
             yield from (event for event in events if isinstance(event, dg.AssetCheckResult))
             raise dg.Failure(
@@ -94,4 +103,42 @@ def build_cohort_assets(manifest_path: Path) -> list[dg.AssetsDefinition]:
         # Only now, when the new file is published: a materialization must not claim a table that nobody can read.
         yield from events
 
-    return [omop_snapshot, warehouse_tables]
+    return [omop_snapshot, warehouse_tables, study_report_figures]
+
+
+@dg.asset(
+    key=["report", "figures"],
+    deps=[["published", "attrition"], ["published", "imatinib_overlaps"], ["outcomes", "person_outcomes"]],
+    group_name="outcomes",
+    owners=["team:clinical-data"],
+    kinds={"python", "matplotlib"},
+    code_version="1",
+)
+def study_report_figures(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, deployment: DeploymentResource
+) -> dg.MaterializeResult[None]:
+    """Figures of the study: attrition, sources of imatinib, outcomes with a row of numbers at risk per population."""
+    with warehouse.reader().get_connection() as connection:
+        figures = study_figures(connection, smallest=deployment.load_study().publication.small_cell_threshold)
+    paths = write_figures(deployment.settings().report / "figures", figures)
+    context.log.info(f"{len(paths)} figures in {paths[0].parent}")
+    shown = {name: dg.MetadataValue.md(markdown_image(png, name)) for name, png in figures.items()}
+    return dg.MaterializeResult(
+        metadata={"n_figures": len(paths), "folder": dg.MetadataValue.path(paths[0].parent), **shown}
+    )
+
+
+@contextlib.contextmanager
+def _python_models_without_lineage() -> Iterator[None]:
+    """Keep dagster-dbt from logging a stack trace per Python model: it reads their code as SQL to find column lineage."""
+
+    def speaks_of_sql(record: logging.LogRecord) -> bool:
+        text = str(record.msg)
+        return not (text.startswith("An error occurred while building column lineage") and ".py`" in text)
+
+    logger = dbt_event_iterator.logger
+    logger.addFilter(speaks_of_sql)
+    try:
+        yield
+    finally:
+        logger.removeFilter(speaks_of_sql)

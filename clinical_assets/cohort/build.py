@@ -7,9 +7,11 @@ published. Everything that dbt needs to know travels in environment variables fo
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -22,9 +24,9 @@ from clinical_assets.storage.warehouse import Warehouse
 __all__ = ["dbt_build_arguments", "warehouse_build"]
 
 
-def dbt_build_arguments() -> list[str]:
+def dbt_build_arguments(variables: Mapping[str, Any]) -> list[str]:
     """Return the arguments of the dbt command. Never ``--quiet``: it would silence the events that carry metadata."""
-    return ["build", "--no-use-colors", "--log-level-file", "none"]
+    return ["build", "--no-use-colors", "--log-level-file", "none", "--vars", json.dumps(variables, sort_keys=True)]
 
 
 @contextlib.contextmanager

@@ -25,15 +25,23 @@ def create_lake_views(connection: duckdb.DuckDBPyConnection, lake: Lake, tables:
         subject, name = table.split("/")
         view = name if subject == "notes" else f"{subject}_{name}"
         kept = [column for column in schema.names if column not in _TEXT]
+        if "raw_text" in schema.names:
+            # Human labels name the text that landed, which normalisation may have changed.
+            kept.append("raw_text")
+        columns = ", ".join(_column(column) for column in kept)
         if not lake.is_local:
             # DuckDB reads object stores only through an extension that must be downloaded; pyarrow needs none.
             connection.register("landed", lake.read_all(table, kept))
-            connection.execute(f"create or replace table lake.{view} as select * from landed")
+            connection.execute(f"create or replace table lake.{view} as select {columns} from landed")
             connection.unregister("landed")
             continue
-        columns = ", ".join(f'"{column}"' for column in kept)
         files = "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in lake.files(table)) + "]"
         connection.execute(
             f"create or replace view lake.{view} as select {columns} "
             f"from read_parquet({files}, union_by_name = true, hive_partitioning = false)"
         )
+
+
+def _column(name: str) -> str:
+    """Return the select item for a column: text itself never passes, only its digest."""
+    return "coalesce(sha256(raw_text), text_sha256) as landed_sha256" if name == "raw_text" else f'"{name}"'

@@ -46,15 +46,16 @@ class CdmColumn:
 
 @dataclass(frozen=True)
 class CdmTable:
-    """One OMOP table that staging reads."""
+    """One landed table that dbt reads; `folder` is relative to landing/omop (human labels land beside it)."""
 
     name: str
     required: bool
     columns: tuple[CdmColumn, ...]
+    folder: str = "."
 
 
 def cdm_tables(manifest: Mapping[str, Any]) -> tuple[CdmTable, ...]:
-    """Return the OMOP tables that the dbt project reads, from its manifest."""
+    """Return the landed tables that the dbt project reads, from its manifest."""
     sources = (source for source in manifest["sources"].values() if source["source_name"] == "landing")
     return tuple(
         CdmTable(
@@ -64,6 +65,7 @@ def cdm_tables(manifest: Mapping[str, Any]) -> tuple[CdmTable, ...]:
                 CdmColumn(column["name"], column["data_type"], bool(column["meta"].get("required")))
                 for column in source["columns"].values()
             ),
+            folder=source["meta"].get("folder", "."),
         )
         for source in sorted(sources, key=lambda source: source["name"])
     )
@@ -122,9 +124,9 @@ def create_landing_views(
     OmopLandingError
         If a required table or column is missing, or a file cannot be read.
     """
-    found = {table.name: snapshot_files(folder, table.name) for table in tables}
+    found = {table.name: snapshot_files(folder / table.folder, table.name) for table in tables}
     missing = [table.name for table in tables if table.required and not found[table.name]]
-    if missing and any(found.values()):
+    if missing and any(found[table.name] for table in tables if table.folder == "."):
         raise OmopLandingError(
             f"{folder}: required OMOP tables are missing: {', '.join(missing)}. Expected one of "
             f"<table>{', <table>'.join(_FORMATS)} or a folder <table>/ for each; export them from the CDM and drop them there."

@@ -34,14 +34,14 @@ class SnapshotScan:
 
 
 def scan_snapshots(
-    folder: Path, tables: Sequence[str], known: Mapping[str, Sequence[str]], *, now: float, settle_seconds: float
+    tables: Mapping[str, Path], known: Mapping[str, Sequence[str]], *, now: float, settle_seconds: float
 ) -> SnapshotScan:
-    """Look at every table once; bytes are read only when names, sizes or times changed and the files have settled.
+    """Look at every table in its folder once; bytes are read only when names, sizes or times changed and the files have settled.
 
     Files have settled when they look the same as at the last look, or were all written `settle_seconds` ago.
     """
     scan = SnapshotScan({}, {}, [])
-    for table in tables:
+    for table, folder in tables.items():
         last_shape, last_digest = [*known.get(table, []), "", ""][:2]
         try:
             files = snapshot_files(folder, table)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from clinical_assets.study.cohort import CohortRules, LatestNote, Publication
 from clinical_assets.study.patterns import check_pattern, expand_term
 
 __all__ = [
@@ -200,6 +201,13 @@ class Study(_Strict):
     description: str = ""
     notes: NoteMapping = NoteMapping()
     limits: IntakeLimits = IntakeLimits()
+    cohort: CohortRules = CohortRules()
+    latest_note: LatestNote = LatestNote()
+    label_scope: Literal["latest", "cohort", "all"] = Field(
+        "latest",
+        description="notes given to language models: the latest per person, the cohort's in its window, or all",
+    )
+    publication: Publication = Publication()
     fields: Annotated[list[FieldRule], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -208,6 +216,9 @@ class Study(_Strict):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"duplicate field names: {', '.join(twice)}; every field needs a name of its own")
+        evidence = self.cohort.evidence_field
+        if evidence is not None and evidence not in names:
+            raise ValueError(f"cohort.evidence_field: no field {evidence!r}; known fields: {', '.join(names)}")
         for field in self.fields:
             contexts = [field.requires_context, field.unless_context]
             contexts += [context for term in field.terms for context in (term.requires, term.unless)]

@@ -1,7 +1,7 @@
 """The concepts of the demo hospital by short key: published OMOP ids where they are known, local ids otherwise.
 
 Ids of 2,000,000,000 and above are OMOP's range for local concepts: they exist in this hospital only and must never
-be taken for standard ids. LOINC rows among them carry a true LOINC code under a local id, so that a look-up by
+be taken for standard ids. LOINC and SNOMED rows among them carry a true code under a local id, so that a look-up by
 (vocabulary_id, concept_code) works as it would with a full vocabulary. The two phase ids (4187635, 4211481) are used
 as published by an earlier study; the names given to them here follow that use and await a real vocabulary.
 """
@@ -170,8 +170,11 @@ birth_weight|6|Birth weight|
 crp|7|C-reactive protein in serum|
 urine_protein|8|Protein in urine|
 blasts|9|Blasts per 100 leukocytes in blood|
+# Condition | SNOMED | Clinical Finding
+gist|101|Gastrointestinal stromal tumor|420120006
+hypereosinophilia|126|Hypereosinophilic syndrome|393573009
+all|132|Acute lymphoid leukemia, disease|91857003
 # Condition | DEMO | Clinical Finding
-gist|101|Gastrointestinal stromal tumor|
 ph_all|102|Philadelphia chromosome positive acute lymphoblastic leukemia|
 cmml|103|Chronic myelomonocytic leukemia|
 retained_placenta|104|Retained placenta|
@@ -196,7 +199,6 @@ edema|122|Peripheral edema|
 nausea|123|Nausea|
 rash|124|Eruption of skin|
 postpartum_hemorrhage|125|Postpartum hemorrhage|
-hypereosinophilia|126|Hypereosinophilic syndrome|
 headache|127|Headache|
 cough|128|Cough|
 iron_deficiency|129|Iron deficiency|

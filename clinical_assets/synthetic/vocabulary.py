@@ -21,7 +21,7 @@ _LAST = 767_009  # 2100-12-31
 
 # child -> parent, by concept key
 _PARENTS = {
-    "cml": "leukemia", "aml": "leukemia", "ph_all": "leukemia", "cmml": "leukemia", "cll": "leukemia",
+    "cml": "leukemia", "aml": "leukemia", "ph_all": "all", "all": "leukemia", "cmml": "leukemia", "cll": "leukemia",
     "cml_skin": "cml", "cml_accelerated": "cml", "cml_blast": "cml", "lupus_nephritis": "sle",
     "imatinib_100": "imatinib", "imatinib_400": "imatinib", "dasatinib_100": "dasatinib",
     "nilotinib_150": "nilotinib", "bosutinib_500": "bosutinib", "ponatinib_45": "ponatinib",

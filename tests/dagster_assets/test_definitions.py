@@ -9,9 +9,25 @@ from sensors.automation import build_automation_sensors
 PER_BATCH = {"notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "labels/regex", "labels/regex_seed"}
 WAREHOUSE = {
     "notes/note_index", "labels/regex_labels", "labels/concept_counts", "ops/batches", "ops/rejects",
+    "notes/latest_progress_notes", "notes/labelling_scope", "labels/manual_labels", "labels/current_labels", "report/figures",
+    *(f"cohort/{t}" for t in (
+        "concept_sets", "concept_set_codes", "concept_set_shipped", "concept_set_tables", "cohort_rules",
+        "concept_set_items", "concept_set_members", "condition_eras", "events", "observation_periods", "cml_index", "transplants",
+        "tki_exposures", "treatment_eras", "cml_course", "person_rules", "attrition", "bcr_abl1_evidence", "cml_imatinib",
+        "seed_primary_events", "cml_seed_compatible", "cohort_comparison", "populations", "imatinib_sources",
+        "rule_has_cml_index", "rule_adult_at_index", "rule_prior_observation", "rule_no_prior_tki", "rule_no_other_tki",
+        "rule_no_transplant_before_index", "rule_no_advanced_phase_at_start", "rule_imatinib_started",
+    )),
+    *(f"outcomes/{t}" for t in (
+        "outcome_populations", "person_outcomes", "molecular_milestones", "survival_curves", "survival_at_horizons", "survival_summary",
+    )),
+    *(f"counts/{t}" for t in ("demographics", "fields", "imatinib_overlaps", "survival", "milestones", "cells", "sums", "withheld")),
+    *(f"published/{t}" for t in (
+        "demographics", "ages", "field_counts", "attrition", "imatinib_sources", "imatinib_overlaps", "survival", "follow_up", "milestones",
+    )),
     *(f"omop/{t}" for t in (
         "person", "observation_period", "visit_occurrence", "condition_occurrence", "drug_exposure", "procedure_occurrence", "measurement",
-        "observation", "death", "care_site", "concept", "concept_ancestor", "concept_relationship",
+        "observation", "death", "care_site", "condition_era", "drug_era", "cdm_source", "concept", "concept_ancestor", "concept_relationship",
     )),
 }  # fmt: skip
 

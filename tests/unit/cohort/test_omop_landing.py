@@ -124,7 +124,7 @@ class TestScanSnapshots:
     """The observing sensor's decision: what is new, what is still being written, what is gone."""
 
     def look(self, folder: Path, known, now: float = 1e12):
-        return scan_snapshots(folder, ["person", "death"], known, now=now, settle_seconds=5)
+        return scan_snapshots({"person": folder, "death": folder}, known, now=now, settle_seconds=5)
 
     def test_a_new_snapshot_is_reported_once(self, tmp_path: Path) -> None:
         (tmp_path / "person.csv").write_text("person_id\n1\n")

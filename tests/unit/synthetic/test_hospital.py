@@ -123,7 +123,7 @@ def test_facts_lie_in_observation_and_before_death(small: Hospital) -> None:
 def test_local_concepts_are_marked_as_local(small: Hospital) -> None:
     for row in small.omop["concept"].to_pylist():
         local = row["concept_id"] >= 2_000_000_000
-        assert local == (row["vocabulary_id"] == "DEMO") or (local and row["vocabulary_id"] == "LOINC"), row
+        assert local == (row["vocabulary_id"] == "DEMO") or (local and row["vocabulary_id"] in {"LOINC", "SNOMED"}), row
 
 
 def test_every_rule_has_both_sides(hospital: Hospital) -> None:

@@ -1,0 +1,76 @@
+"""The figures of the study, drawn from the published warehouse: what each shows is decided here, how it looks in `plots`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clinical_assets.cohort.outcomes import DAYS_PER_YEAR, curves
+from clinical_assets.statistics.plots import bars_figure, step_figure
+from clinical_assets.statistics.survival import Curve
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["study_figures", "write_figures"]
+
+_TITLES = {
+    "overall_survival": "Overall survival from the first imatinib, on treatment",
+    "overall_survival_regardless_of_treatment": "Overall survival from the first imatinib, whatever followed",
+    "progression": "Accelerated or blast phase",
+    "treatment_switch": "Switch to another ABL inhibitor",
+    "major_molecular_response": "First major molecular response (BCR::ABL1 at most 0.1 %)",
+}
+_COMPETING = "Cumulative incidence (death competes)"
+
+
+def study_figures(connection: duckdb.DuckDBPyConnection, *, smallest: int) -> dict[str, bytes]:
+    """Return name -> PNG: attrition, persons with imatinib by source, and a figure per outcome; small numbers withheld.
+
+    `connection` reads the published warehouse; counts from 1 to below `smallest` are not shown.
+    """
+    attrition = connection.sql("select rule, n_after from published.attrition order by rule_order").fetchall()
+    sources = connection.sql(
+        "select indication || ': ' || sources, n from published.imatinib_overlaps order by indication, n_sources desc, sources"
+    ).fetchall()
+    note = f"Counts from 1 to {smallest - 1}, and those that would give them away, are withheld."
+    figures = {
+        "attrition": bars_figure(_counts(attrition), title="Persons left after each rule", xlabel="Persons", note=note),
+        "imatinib_sources": bars_figure(
+            _counts(sources), title="Persons with imatinib, by indication and sources that name it", xlabel="Persons", note=note
+        ),
+    }  # fmt: skip
+    by_outcome: dict[tuple[str, str], dict[str, Curve]] = {}
+    for population, outcome, estimand, curve in curves(
+        connection.sql("from outcomes.person_outcomes").to_arrow_table()
+    ):
+        by_outcome.setdefault((outcome, estimand), {})[population.replace("_", " ")] = curve
+    for (outcome, estimand), by_population in by_outcome.items():
+        figures[outcome] = step_figure(
+            by_population,
+            title=_TITLES.get(outcome, outcome),
+            ylabel="Survival" if estimand == "survival" else _COMPETING,
+            unit=DAYS_PER_YEAR,
+            xlabel="Years from the first imatinib",
+            smallest=smallest,
+        )
+    return figures
+
+
+def write_figures(folder: Path, figures: Mapping[str, bytes]) -> list[Path]:
+    """Write each figure as ``<name>.png``, whole or not at all; return the paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, png in figures.items():
+        path = folder / f"{name}.png"
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        temporary.write_bytes(png)
+        os.replace(temporary, path)
+        paths.append(path)
+    return paths
+
+
+def _counts(rows: list[tuple[str, int | None]]) -> list[tuple[str, int | None]]:
+    return [(label, None if n is None else int(n)) for label, n in rows]

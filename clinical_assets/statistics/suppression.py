@@ -1,0 +1,196 @@
+"""Small-cell suppression over linked counts: no count from 1 to k - 1 is shown, nor can it be worked out from what is.
+
+The rule is the cell size policy of the US Centers for Medicare & Medicaid Services (k = 11; ResDAC, 2024-01-26). Which cells
+must go besides the small ones (complementary suppression) is decided by linear programming, as in Fischetti & Salazar
+(2001), with a greedy choice of the cell to withhold: safe, and close to the fewest, not proven to be the fewest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Sum", "bounds", "exposed", "suppress"]
+
+_EPSILON = 1e-6
+
+
+@dataclass(frozen=True)
+class Sum:
+    """``total`` is the sum of ``parts``; with one part the two cells are the same number."""
+
+    total: str
+    parts: tuple[str, ...]
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The total and its parts."""
+        return (self.total, *self.parts)
+
+
+def suppress(
+    counts: Mapping[str, int], sums: Sequence[Sum], *, k: int = 11, hidden: Collection[str] = ()
+) -> frozenset[str]:
+    """Return the cells to withhold.
+
+    Parameters
+    ----------
+    counts
+        Cell -> count.
+    sums
+        Every way in which a reader could add or subtract cells.
+    k
+        Counts from 1 to ``k - 1`` are small. Zero may be shown.
+    hidden
+        Cells that are never shown anyway, e.g. the rest of a population outside a subgroup. Small ones are protected too.
+
+    Returns
+    -------
+    frozenset
+        Cells to withhold, without `hidden` ones that are not in `counts`. For every small cell the reader's upper bound,
+        given all shown cells, the sums, and that counts are not negative, is at least `k`: nothing proves that it is small.
+
+    Raises
+    ------
+    ValueError
+        If a count is negative, a sum names an unknown cell or does not hold, or ``k < 1``.
+    """
+    _check(counts, sums, k)
+    withheld = {cell for cell, n in counts.items() if 0 < n < k} | (set(hidden) & set(counts))
+    for cells, linked in _components(counts, sums):
+        small = [cell for cell in sorted(cells) if 0 < counts[cell] < k]
+        # Withholding more never lets a reader know more, so a cell found safe stays safe.
+        while small:
+            system = _System(counts, linked, withheld)
+            cell = small[0]
+            bound, witness, binding = system.maximum(cell)
+            if bound >= k - _EPSILON:
+                small = [other for other in small[1:] if witness.get(other, 0.0) < k - _EPSILON]
+                continue
+            withheld.add(_complement(counts, binding, withheld, needed=k - bound))
+    return frozenset(withheld)
+
+
+def bounds(
+    counts: Mapping[str, int], sums: Sequence[Sum], withheld: Collection[str], cells: Collection[str]
+) -> dict[str, tuple[float, float]]:
+    """Return, for each asked cell, the least and greatest value that fits what is shown (inf where nothing bounds it)."""
+    found: dict[str, tuple[float, float]] = {}
+    for members, linked in _components(counts, sums):
+        system = _System(counts, linked, set(withheld))
+        for cell in sorted(members & set(cells)):
+            found[cell] = (system.minimum(cell), system.maximum(cell)[0]) if cell in withheld else (counts[cell],) * 2
+    return found
+
+
+def exposed(counts: Mapping[str, int], sums: Sequence[Sum], withheld: Collection[str], *, k: int = 11) -> list[str]:
+    """Audit: the small cells that are shown, or that what is shown proves to be below `k`. Empty means safe."""
+    small = {cell for cell, n in counts.items() if 0 < n < k}
+    upper = bounds(counts, sums, withheld, small & set(withheld))
+    return sorted(cell for cell in small if cell not in withheld or upper[cell][1] < k - _EPSILON)
+
+
+def _check(counts: Mapping[str, int], sums: Sequence[Sum], k: int) -> None:
+    if k < 1:
+        raise ValueError(f"k is {k}; expected the smallest count that may be shown, at least 1")
+    wrong = sorted(cell for cell, n in counts.items() if n != int(n) or n < 0)
+    if wrong:
+        raise ValueError(f"counts must be whole and not negative; see {', '.join(wrong[:5])}")
+    for item in sums:
+        unknown = [cell for cell in item.cells if cell not in counts]
+        if unknown:
+            raise ValueError(f"the sum of {item.total!r} names unknown cells: {', '.join(unknown[:5])}")
+        added = sum(counts[part] for part in item.parts)
+        if added != counts[item.total]:
+            raise ValueError(
+                f"{item.total!r} is {counts[item.total]}, but its {len(item.parts)} parts add up to {added}"
+            )
+
+
+def _components(counts: Mapping[str, int], sums: Sequence[Sum]) -> Iterator[tuple[set[str], list[Sum]]]:
+    """Yield the groups of cells that sums connect, with their sums."""
+    leader = {cell: cell for cell in counts}
+
+    def find(cell: str) -> str:
+        while leader[cell] != cell:
+            leader[cell] = leader[leader[cell]]
+            cell = leader[cell]
+        return cell
+
+    for item in sums:
+        for part in item.parts:
+            leader[find(part)] = find(item.total)
+    groups: dict[str, tuple[set[str], list[Sum]]] = {}
+    for cell in sorted(counts):
+        groups.setdefault(find(cell), (set(), []))[0].add(cell)
+    for item in sums:
+        groups[find(item.total)][1].append(item)
+    yield from groups.values()
+
+
+def _complement(counts: Mapping[str, int], binding: Sequence[Sum], withheld: Collection[str], *, needed: float) -> str:
+    """Choose the shown cell to withhold: the smallest that gives enough room, parts before totals; zeros last."""
+    parts = {cell for item in binding for cell in item.parts}
+    candidates = {cell for item in binding for cell in item.cells} - set(withheld)
+
+    def cost(cell: str) -> tuple[bool, bool, int, bool, str]:
+        n = counts[cell]
+        enough = n >= needed
+        # Too small ones: the largest first, so that few are needed.
+        return (n == 0, not enough, n if enough else -n, cell not in parts, cell)
+
+    return min(candidates, key=cost)
+
+
+class _System:
+    """The withheld cells of one component as unknowns, the sums as equations; solved by HiGHS."""
+
+    def __init__(self, counts: Mapping[str, int], sums: Sequence[Sum], withheld: Collection[str]) -> None:
+        from scipy.sparse import csr_matrix
+
+        self._columns: dict[str, int] = {}
+        self._sums: list[Sum] = []
+        rows: list[int] = []
+        columns: list[int] = []
+        values: list[float] = []
+        self._right: list[float] = []
+        for item in sums:
+            if not any(cell in withheld for cell in item.cells):
+                continue
+            known = 0.0
+            for cell, sign in ((item.total, 1.0), *((part, -1.0) for part in item.parts)):
+                if cell in withheld:
+                    rows.append(len(self._sums))
+                    columns.append(self._columns.setdefault(cell, len(self._columns)))
+                    values.append(sign)
+                else:
+                    known -= sign * counts[cell]
+            self._sums.append(item)
+            self._right.append(known)
+        shape = (len(self._sums), max(len(self._columns), 1))
+        self._matrix = csr_matrix((values, (rows, columns)), shape=shape)
+
+    def minimum(self, cell: str) -> float:
+        """Return the least value of a withheld cell."""
+        return max(0.0, float(self._solve(cell, 1.0).fun)) if cell in self._columns else 0.0
+
+    def maximum(self, cell: str) -> tuple[float, dict[str, float], list[Sum]]:
+        """Return the greatest value of a withheld cell, the solution that reaches it, and the sums that bound it."""
+        if cell not in self._columns:
+            return float("inf"), {}, []
+        result = self._solve(cell, -1.0)
+        if result.status == 3:
+            return float("inf"), {}, []
+        if result.status != 0:
+            raise RuntimeError(f"linear program for {cell!r} ended with status {result.status}: {result.message}")
+        witness = {name: float(result.x[column]) for name, column in self._columns.items()}
+        duals = result.eqlin.marginals
+        return -float(result.fun), witness, [self._sums[i] for i in range(len(self._sums)) if abs(duals[i]) > _EPSILON]
+
+    def _solve(self, cell: str, sign: float) -> Any:
+        from scipy.optimize import linprog
+
+        cost = [0.0] * len(self._columns)
+        cost[self._columns[cell]] = sign
+        return linprog(cost, A_eq=self._matrix, b_eq=self._right, bounds=(0, None), method="highs")

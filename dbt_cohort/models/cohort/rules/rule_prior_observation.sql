@@ -1,0 +1,7 @@
+-- One row a person with an index: observed for prior_observation_days before it?
+select
+    person_id,
+    'prior_observation' as rule,
+    index_date - period_start >= {{ var('prior_observation_days') }} as holds,
+    period_start as decided_on
+from {{ ref('cml_course') }}
