@@ -12,7 +12,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 HF_HUB_OFFLINE ?= 1
 export HF_HUB_OFFLINE
 
-.PHONY: help install run update test ui lint types validate doctor dictionary lock clean
+.PHONY: help install run update test benchmark-cohort ui lint types validate doctor dictionary lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,9 @@ update: install  ## Ingest what landed, materialize what follows (CLINICAL_DATA=
 
 test: install  ## Run the tests
 	$(BIN)/python -m pytest
+
+benchmark-cohort: install  ## Build the warehouse on GiBleed repeated to 5 million facts; seconds and memory
+	$(BIN)/python benchmarks/cohort.py
 
 ui: install  ## Dagster UI with sensors on http://127.0.0.1:3000
 	$(BIN)/clinical-assets ui

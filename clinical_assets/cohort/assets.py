@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject, dbt_assets
 from dagster_dbt.core import dbt_event_iterator
+from dagster_dbt.core.dbt_event_iterator import DbtEventIterator
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from clinical_assets.cohort.build import dbt_build_arguments, warehouse_build
@@ -92,9 +93,12 @@ def build_cohort_assets(manifest_path: Path) -> list[dg.AssetsDefinition]:
                     f"OMOP tables that did not land: {sorted(t for t, there in landed.items() if not there)}"
                 )
                 command = dbt.cli(arguments, context=context, target_path=work / "target")
+                for event in command.stream():
+                    events.append(event)  # noqa: PERF402 - extend would lose what came before a failure
+                # Metadata are fetched when dbt is done: dagster-dbt's fetchers spin a core while they wait for events.
+                fetched = DbtEventIterator(iter(events), command).fetch_row_counts().fetch_column_metadata()
                 with _python_models_without_lineage():
-                    for event in command.stream().fetch_row_counts().fetch_column_metadata():
-                        events.append(event)  # noqa: PERF402 - extend would lose what came before a failure
+                    events = list(fetched)
         except DagsterDbtCliRuntimeError as error:
             yield from (event for event in events if isinstance(event, dg.AssetCheckResult))
             raise dg.Failure(

@@ -178,6 +178,7 @@ class FieldRule(_Strict):
     name: str = Field(pattern=FIELD_NAME)
     definition: str = Field(min_length=10, description="when the field is true, in plain words; used in prompts")
     mention_is_enough: bool = False
+    ask_models: bool = Field(True, description="false: rules answer this field, language models are not asked")
     terms: list[Annotated[Term, BeforeValidator(_term_from_text)]] = []
     patterns: list[PatternText] = []
     requires_context: Context | None = None

@@ -12,24 +12,30 @@
 {%- endmacro %}
 
 {# Primary events: those inside an observation period that reaches prior_days back and post_days ahead of them. Every
-   boundary is inclusive. limit 'first' keeps a person's earliest qualifying event, ties broken by event_id. #}
+   boundary is inclusive. limit 'first' keeps a person's earliest qualifying event, ties broken by event_id.
+   Without periods every event qualifies, as in definitions that do not ask for observation. #}
 {% macro primary_events(events, periods, prior_days=0, post_days=0, limit='first') -%}
     (
         select *
         from (
             select
                 found.*,
+                {%- if periods is not none %}
                 period.op_start,
                 period.op_end,
+                {%- endif %}
                 row_number() over (
-                    partition by found.person_id order by found.start_date, found.event_id, period.op_start
+                    partition by found.person_id
+                    order by found.start_date, found.event_id{{ ', period.op_start' if periods is not none }}
                 ) as ordinal
             from {{ events }} as found
+            {%- if periods is not none %}
             inner join {{ periods }} as period
                 on period.person_id = found.person_id
                 and found.start_date between period.op_start and period.op_end
                 and found.start_date - period.op_start >= {{ prior_days }}
                 and period.op_end - found.start_date >= {{ post_days }}
+            {%- endif %}
         )
         {% if limit == 'first' %}where ordinal = 1{% endif %}
     )

@@ -45,7 +45,7 @@ def test_gibleed_with_mtsamples_and_e3c_goes_through_the_graph_with_no_row_lost(
         counts = query(
             "select field, n_notes, n_true, n_false, n_without_value from labels.concept_counts where labeller = 'regex'"
         )
-        assert len(counts) == 8
+        assert len(counts) == 9
         for field, n_notes, n_true, n_false, n_without_value in counts:
             assert n_notes == n_true + n_false + n_without_value == sum(n for n, _, _ in batches.values()), field
         # E3C holds case reports of GIST on imatinib: named, and no CML.

@@ -12,11 +12,11 @@ fields as (
 ),
 
 noted as (
-    select population, count(note_id) as n_with_note, count(*) - count(note_id) as n_without_note
-    from {{ ref('populations') }}
-    inner join {{ ref('latest_progress_notes') }} using (person_id)
-    where population in ('cml', 'cohort')
-    group by population
+    select known.population, count(note.note_id) as n_with_note, count(person_id) - count(note.note_id) as n_without_note
+    from (values ('cml'), ('cohort')) as known(population)
+    left join {{ ref('populations') }} using (population)
+    left join {{ ref('latest_progress_notes') }} as note using (person_id)
+    group by all
 ),
 
 overlap_sets as (select * from {{ ref('counts_imatinib') }}),

@@ -194,6 +194,16 @@ acute_phase_cml | affirmed | Acute phase CML.
 acute_phase_cml | negated | CML. No accelerated phase.
 acute_phase_cml | - | Accelerated phase of the illness.
 acute_phase_cml | - | CML. Acute phase reactants raised.
+bcr_abl1_positive | affirmed | FISH returned positive for BCR-ABL1.
+bcr_abl1_positive | affirmed | Karyotype shows t(9;22) in all cells.
+bcr_abl1_positive | affirmed | Ph+ CML in chronic phase.
+bcr_abl1_positive | affirmed | Philadelphia chromosome in 20/20 metaphases.
+bcr_abl1_positive | affirmed | Philadelphia-positive CML, on imatinib.
+bcr_abl1_positive | affirmed | BCR::ABL1 detected by PCR.
+bcr_abl1_positive | negated | No t(9;22) was seen on karyotype.
+bcr_abl1_positive | negated | No evidence of the Philadelphia chromosome present.
+bcr_abl1_positive | - | BCR-ABL PCR was sent.
+bcr_abl1_positive | - | BCR-ABL negative, JAK2 positive.
 """.strip()
 
 CASES = [tuple(part.strip() for part in line.split("|", 2)) for line in TABLE.splitlines()]
