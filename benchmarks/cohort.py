@@ -72,8 +72,8 @@ def land(source: Path, omop: Path, copies: int) -> int:
                 cml = f"select * replace (134603 as condition_concept_id, {key} + 50000000 as {key}) from landed where {BLEED.format(source=source)}"
                 connection.execute(f"create or replace temp table more as {cml}")
                 connection.execute(
-                    f"create or replace temp table patients as select person_id, min(condition_start_date) as day from more group by 1"
-                )  # noqa: F541
+                    "create or replace temp table patients as select person_id, min(condition_start_date) as day from more group by 1"
+                )
             if table == "drug_exposure":
                 connection.execute(f"""create or replace temp table more as
                     select landed.* replace (patients.person_id as person_id, 1304107 as drug_concept_id, {key} + 50000000 as {key},

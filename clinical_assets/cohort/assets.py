@@ -1,16 +1,12 @@
 """Dagster assets of the cohort: the landed OMOP tables (observed) and every table of dbt_cohort (built)."""
 
-import contextlib
 import json
-import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject, dbt_assets
-from dagster_dbt.core import dbt_event_iterator
-from dagster_dbt.core.dbt_event_iterator import DbtEventIterator
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from clinical_assets.cohort.build import dbt_build_arguments, warehouse_build
@@ -18,6 +14,7 @@ from clinical_assets.cohort.figures import study_figures, write_figures
 from clinical_assets.cohort.omop_landing import cdm_tables, snapshot_digest, snapshot_files
 from clinical_assets.cohort.parameters import dbt_vars
 from clinical_assets.statistics.plots import markdown_image
+from resources.dbt_metadata import with_table_metadata
 from resources.deployment import DeploymentResource
 from resources.lake import LakeResource
 from resources.warehouse import WAREHOUSE_POOL, WarehouseResource
@@ -95,10 +92,9 @@ def build_cohort_assets(manifest_path: Path) -> list[dg.AssetsDefinition]:
                 command = dbt.cli(arguments, context=context, target_path=work / "target")
                 for event in command.stream():
                     events.append(event)  # noqa: PERF402 - extend would lose what came before a failure
-                # Metadata are fetched when dbt is done: dagster-dbt's fetchers spin a core while they wait for events.
-                fetched = DbtEventIterator(iter(events), command).fetch_row_counts().fetch_column_metadata()
-                with _python_models_without_lineage():
-                    events = list(fetched)
+                outputs = [event for event in events if isinstance(event, dg.Output)]
+                others = [event for event in events if not isinstance(event, dg.Output)]
+                events = [*with_table_metadata(outputs, command, work / warehouse.open().path.name), *others]
         except DagsterDbtCliRuntimeError as error:
             yield from (event for event in events if isinstance(event, dg.AssetCheckResult))
             raise dg.Failure(
@@ -130,19 +126,3 @@ def study_report_figures(
     return dg.MaterializeResult(
         metadata={"n_figures": len(paths), "folder": dg.MetadataValue.path(paths[0].parent), **shown}
     )
-
-
-@contextlib.contextmanager
-def _python_models_without_lineage() -> Iterator[None]:
-    """Keep dagster-dbt from logging a stack trace per Python model: it reads their code as SQL to find column lineage."""
-
-    def speaks_of_sql(record: logging.LogRecord) -> bool:
-        text = str(record.msg)
-        return not (text.startswith("An error occurred while building column lineage") and ".py`" in text)
-
-    logger = dbt_event_iterator.logger
-    logger.addFilter(speaks_of_sql)
-    try:
-        yield
-    finally:
-        logger.removeFilter(speaks_of_sql)

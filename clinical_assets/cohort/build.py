@@ -52,13 +52,8 @@ def warehouse_build(
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
             "DBT_LOG_PATH": str(private.parent),
         }
-        # dagster-dbt's metadata fetchers change the working directory from threads and may leave it changed.
-        folder = os.getcwd()
         with _environment(environment):
-            try:
-                yield private.parent, landed
-            finally:
-                os.chdir(folder)
+            yield private.parent, landed
 
 
 @contextlib.contextmanager

@@ -17,6 +17,8 @@ __all__ = ["Curve", "aalen_johansen", "kaplan_meier", "median_follow_up", "quant
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
+_ROUNDING = 1e-10
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -31,7 +33,7 @@ class Curve:
     n_events, n_competing, n_censored
         Persons whose time ends there, by how it ends.
     estimate, std_error
-        Probability and its standard error.
+        Probability and its standard error (nan where a survival estimate is 0).
     lower, upper
         Confidence limits; equal to the estimate where it is 0 or 1.
     """
@@ -47,13 +49,13 @@ class Curve:
     upper: Floats
 
     def at(self, times: Sequence[float]) -> dict[str, npt.NDArray[np.generic]]:
-        """Return estimate, lower, upper (nan beyond the last observed time) and n_at_risk (persons with that time or more)."""
+        """Return estimate, lower, upper (nan outside 0 to the last time) and n_at_risk (persons with that time or more)."""
         asked = np.asarray(times, dtype=float)
         place = np.clip(np.searchsorted(self.time, asked, side="right") - 1, 0, None)
         after = np.searchsorted(self.time, asked, side="left")
         at_risk = np.append(self.n_at_risk, 0)[after]
-        beyond = asked > self.time[-1]
-        values = {name: np.where(beyond, np.nan, getattr(self, name)[place]) for name in ("estimate", "lower", "upper")}
+        known = (asked >= 0) & (asked <= self.time[-1])  # nan is not
+        values = {name: np.where(known, getattr(self, name)[place], np.nan) for name in ("estimate", "lower", "upper")}
         return {**values, "n_at_risk": at_risk}
 
 
@@ -118,6 +120,9 @@ def aalen_johansen(durations: npt.ArrayLike, causes: npt.ArrayLike, *, level: fl
         survival = np.cumprod(1.0 - any_event / n)
         before = np.concatenate(([1.0], survival[:-1]))
         incidence = np.cumsum(before * event / n)
+        # everybody had the event: exactly 1, which a sum of floats misses, and then there is no spread
+        certain = (survival == 0) & (np.cumsum(competing) == 0)
+        incidence = np.where(certain, 1.0, incidence)
         # sum over times of (I(t) - I(s))^2 a + b - 2 (I(t) - I(s)) c, expanded so that it is a few cumulative sums
         a = np.where(n > any_event, any_event / (n * (n - any_event)), 0.0)
         b = before**2 * event * (n - event) / n**3
@@ -129,7 +134,7 @@ def aalen_johansen(durations: npt.ArrayLike, causes: npt.ArrayLike, *, level: fl
             + np.cumsum(b)
             - 2 * (incidence * np.cumsum(c) - np.cumsum(incidence * c))
         )
-        std_error = np.sqrt(np.clip(variance, 0.0, None))
+        std_error = np.where(certain, 0.0, np.sqrt(np.clip(variance, 0.0, None)))
         remaining = 1.0 - incidence
         spread = _z(level) * std_error / np.abs(remaining * np.log(remaining))
     low, high = _log_log(remaining, spread)
@@ -137,10 +142,14 @@ def aalen_johansen(durations: npt.ArrayLike, causes: npt.ArrayLike, *, level: fl
 
 
 def quantile(curve: Curve, p: float = 0.5) -> tuple[float | None, float | None, float | None]:
-    """Return the first time at which a survival curve is at most ``1 - p``, with limits; None where it is not reached."""
+    """Return the first time at which a survival curve is at most ``1 - p``, with limits; None where it is not reached.
+
+    The limits are the times at which the limits of the curve get there (Brookmeyer & Crowley 1982).
+    """
 
     def first(values: Floats) -> float | None:
-        reached = np.flatnonzero(values <= 1.0 - p)
+        # a product of fractions that is exactly 1/2 may come out as 0.5000000000000002
+        reached = np.flatnonzero(values <= 1.0 - p + _ROUNDING)
         return float(curve.time[reached[0]]) if reached.size else None
 
     return first(curve.estimate), first(curve.lower), first(curve.upper)
@@ -149,7 +158,10 @@ def quantile(curve: Curve, p: float = 0.5) -> tuple[float | None, float | None, 
 def median_follow_up(
     durations: npt.ArrayLike, events: npt.ArrayLike
 ) -> tuple[float | None, float | None, float | None]:
-    """Return the reverse Kaplan-Meier median, censoring being the event (Schemper & Smith 1996), with 95 % limits."""
+    """Return the reverse Kaplan-Meier median, censoring being the event (Schemper & Smith 1996), with 95 % limits.
+
+    Where a death and a censoring fall on one time, the censoring comes first here: it is what is estimated.
+    """
     times, codes = _checked(durations, events, allowed=(0, 1, 2))
     return quantile(kaplan_meier(times, codes == 0))
 
