@@ -14,10 +14,13 @@ from collections.abc import Callable
 from typing import Any
 
 from clinical_assets.cli.ui import dagster_home
+from clinical_assets.labels.regex_labels import LABELLERS, label_identity
 from clinical_assets.notes.landing import LandingScan, digest_candidates, due_batches, scan
 from clinical_assets.notes.store import held_digests
 from clinical_assets.settings import Settings
 from clinical_assets.storage.lake import Lake
+from clinical_assets.study.load import load_study
+from clinical_assets.study.model import Study
 
 __all__ = ["due_now", "materialize_everything"]
 
@@ -75,9 +78,11 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
     due, seen = due_now(settings, lake)
     for problem in seen.problems:
         say(f"landing/notes: {problem.name}: {problem.reason}. {problem.mend}")
-    per_batch = ("labels/regex", "labels/regex_seed")
+    study = load_study(settings.study)
     unlabelled = [
-        b for b in lake.batches("notes/intakes") if b not in due and not all(lake.has(t, b) for t in per_batch)
+        batch
+        for batch in lake.batches("notes/intakes")
+        if batch not in due and not all(_is_labelled(lake, labeller, batch, study) for labeller in LABELLERS)
     ]
     failed: list[str] = []
     with dg.DagsterInstance.get() as instance:
@@ -103,6 +108,15 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
     command = os.path.relpath(sys.argv[0]) if os.path.isabs(sys.argv[0]) else sys.argv[0]
     for sql in _SQL:
         say(f'  {command} query "{sql}"')
+
+
+def _is_labelled(lake: Lake, labeller: str, batch: str, study: Study) -> bool:
+    """Whether the batch has labels, and they were made by the rules of the study as it is now."""
+    table, identity = f"labels/{labeller}", label_identity(study, labeller)
+    if not lake.has(table, batch):
+        return False
+    held = lake.read(table, batch, list(identity)).slice(0, 1).to_pylist()
+    return not held or held[0] == identity
 
 
 def _execute(defs: Any, instance: Any, job: str, partition: str | None) -> tuple[bool, float]:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 
+from clinical_assets.cohort.parameters import dbt_vars
+from clinical_assets.study.load import load_study
 from clinical_assets.synthetic.hospital import Hospital, truth_table
 
 pytestmark = pytest.mark.slow
@@ -215,3 +222,35 @@ def test_manual_labels_find_the_text_they_were_given_for(demo: Hospital, warehou
     answers = {(row["note_id"], row["field"]): row["value"] for row in gold.to_pylist()}
     for note_id, field, value in warehouse.execute("select note_id, field, value from labels.manual_labels using sample 2000").fetchall():
         assert answers[note_id, field] is value
+
+
+@pytest.mark.parametrize("scope", ["cohort", "all"])
+def test_other_scopes_and_windows_of_notes(demo_build, tmp_path: Path, scope: str) -> None:
+    from resources.dbt import DBT_PROJECT_DIR
+
+    study = load_study()
+    note = study.latest_note.model_copy(update={"window": "follow_up", "min_chars": 400, "note_types": ["progress notes", "Consult Note"]})
+    values = dbt_vars(study.model_copy(update={"latest_note": note, "label_scope": scope}))
+    copy = tmp_path / "clinical.duckdb"
+    shutil.copyfile(demo_build[0] / "warehouse" / "clinical.duckdb", copy)
+    command = ["dbt", "run", "--select", "latest_progress_notes", "labelling_scope", "--vars", json.dumps(values)]
+    command += ["--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR), "--target-path", str(tmp_path / "target")]
+    environment = os.environ | {"CLINICAL_DBT_DATABASE": str(copy), "DBT_LOG_PATH": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stdout[-2000:]
+    with duckdb.connect(str(copy), read_only=True) as connection:
+        late, types, short = connection.execute(
+            "select count_if(note_date > follow_up_end), list(distinct note_type order by note_type) filter (note_id is not null), "
+            "min(n_chars) from notes.latest_progress_notes join cohort.cml_course using (person_id)"
+        ).fetchone()
+        assert (late, types) == (0, ["Consult Note", "Progress Notes"])
+        assert short >= 400
+        n, outside = connection.execute(
+            "select count(*), count_if(person_id not in (select person_id from cohort.cml_imatinib)) from notes.labelling_scope"
+        ).fetchone()
+        notes = connection.execute("select count(*) from notes.note_index").fetchone()[0]
+    if scope == "all":
+        assert n == notes
+    else:
+        assert 128 < n < notes
+        assert outside == 0

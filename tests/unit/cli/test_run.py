@@ -1,0 +1,25 @@
+"""What `clinical-assets run` takes for done: labels made by the rules as they are now."""
+
+from __future__ import annotations
+
+from clinical_assets.cli.run import _is_labelled
+from clinical_assets.storage.lake import Lake
+from clinical_assets.study.load import load_study
+from tests.dbt_cohort.conftest import take_in
+from tests.hospital import CML, Hospital, note
+
+
+def test_labels_of_other_rules_are_not_done(hospital: Hospital) -> None:
+    hospital.land("b1", note(1, 1, CML))
+    study = load_study()
+    take_in(hospital.data, study)
+    lake = Lake(hospital.data / "lake")
+    assert _is_labelled(lake, "regex", "b1", study)
+    assert _is_labelled(lake, "regex_seed", "b1", study)
+    assert not _is_labelled(lake, "regex", "b2", study)
+    # Another definition is for language models; a term less is another rule.
+    reworded = [field.model_copy(update={"definition": "Quite another definition."}) for field in study.fields]
+    assert _is_labelled(lake, "regex", "b1", study.model_copy(update={"fields": reworded}))
+    fewer = [study.fields[0].model_copy(update={"terms": study.fields[0].terms[1:]}), *study.fields[1:]]
+    assert not _is_labelled(lake, "regex", "b1", study.model_copy(update={"fields": fewer}))
+    assert _is_labelled(lake, "regex_seed", "b1", study.model_copy(update={"fields": fewer}))
