@@ -109,7 +109,9 @@ def build(data: Path, memory: str) -> tuple[float, float, dict[str, float], int]
     warehouse = Warehouse(data / "warehouse" / "clinical.duckdb", data / "work")
     os.environ["CLINICAL_DBT_MEMORY"] = memory
     begin = time.perf_counter()
-    with warehouse_build(warehouse, lake, data / "landing" / "omop", tables, run_id="benchmark") as (work, _):
+    with warehouse_build(
+        warehouse, lake, data / "landing" / "omop", tables, dbt_vars(load_study()), run_id="benchmark"
+    ) as (work, _):
         command = [sys.executable, "-c", _MEASURED, "dbt", *dbt_build_arguments(dbt_vars(load_study()))]
         command += ["--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR)]
         command += ["--target-path", str(work / "target")]

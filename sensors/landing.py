@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from clinical_assets.cohort.parameters import dbt_vars, parameters_digest
 from clinical_assets.cohort.snapshots import scan_snapshots
 from clinical_assets.notes.landing import DueBatch, LandingState, digest_candidates, due_batches, scan
 from clinical_assets.notes.store import held_digests
+from clinical_assets.study.load import StudyError
 from resources.deployment import DeploymentResource
 from resources.lake import LakeResource
 from resources.landing import LandingResource
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["build_ingest_job", "build_landing_sensors"]
 
 _DIGEST_BYTES_PER_TICK = 2 << 30  # about 10 s of hashing; a tick must end well within the 60 s gRPC limit
+
+_STUDY = "study"  # beside the tables in the cursor; its asset is landing/study
 
 
 def build_ingest_job(intake: list[dg.AssetKey]) -> "UnresolvedAssetJobDefinition":
@@ -92,23 +96,35 @@ def build_landing_sensors(
         name="observe_omop_snapshots",
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Observes the OMOP tables in landing/omop: a new snapshot is a new data version, which refreshes the cohort.",
+        description="Observes landed tables and the study's parameters: what changed has a new data version, which refreshes the cohort.",
     )
     def observe_omop_snapshots(
         context: dg.SensorEvaluationContext, deployment: DeploymentResource, landing: LandingResource
     ) -> dg.SensorResult:
+        seen = json.loads(context.cursor or "{}")
         found = scan_snapshots(
             {table: landing.omop_folder() / folder for table, folder in omop_tables.items()},
-            json.loads(context.cursor or "{}"),
+            seen,
             now=time.time(),
             settle_seconds=deployment.settings().settle_seconds,
         )
         for problem in found.problems:
             context.log.warning(f"landing/omop: {problem}")
+        known, changed = dict(found.known), dict(found.changed)
+        try:
+            digest = parameters_digest(dbt_vars(deployment.load_study()))
+        except StudyError as error:
+            # The study in force is the last one that could be read: its observation stands.
+            context.log.warning(str(error))
+            digest = seen.get(_STUDY, [""])[-1]
+        if digest and [digest] != seen.get(_STUDY):
+            changed[_STUDY] = digest
+        if digest:
+            known[_STUDY] = [digest]
         return dg.SensorResult(
-            asset_events=[_observation(table, digest) for table, digest in sorted(found.changed.items())],
-            cursor=json.dumps(found.known),
-            skip_reason=None if found.changed else "no OMOP snapshot changed",
+            asset_events=[_observation(table, digest) for table, digest in sorted(changed.items())],
+            cursor=json.dumps(known),
+            skip_reason=None if changed else "no OMOP snapshot and no parameter of the study changed",
         )
 
     return [land_note_batches, observe_omop_snapshots]

@@ -12,14 +12,16 @@ from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from clinical_assets.cohort.build import dbt_build_arguments, warehouse_build
 from clinical_assets.cohort.figures import study_figures, write_figures
 from clinical_assets.cohort.omop_landing import cdm_tables, snapshot_digest, snapshot_files
-from clinical_assets.cohort.parameters import dbt_vars
+from clinical_assets.cohort.parameters import dbt_vars, parameters_digest
 from clinical_assets.statistics.plots import markdown_image
 from resources.dbt_metadata import with_table_metadata
 from resources.deployment import DeploymentResource
 from resources.lake import LakeResource
 from resources.warehouse import WAREHOUSE_POOL, WarehouseResource
 
-__all__ = ["ClinicalDbtTranslator", "build_cohort_assets"]
+__all__ = ["STUDY_KEY", "ClinicalDbtTranslator", "build_cohort_assets"]
+
+STUDY_KEY = dg.AssetKey(["landing", "study"])
 
 
 class ClinicalDbtTranslator(DagsterDbtTranslator):
@@ -56,11 +58,24 @@ def build_cohort_assets(manifest_path: Path) -> list[dg.AssetsDefinition]:
                 f"Its data version is the digest of the files. Read by cohort staging.",
             )
             for table in tables
+        ]
+        + [
+            dg.AssetSpec(
+                STUDY_KEY,
+                group_name="landing",
+                owners=["team:clinical-data"],
+                kinds={"yaml"},
+                description="Parameters of the study file; the data version is their digest. Read by ops.study_parameters.",
+            )
         ],
     )
     def omop_snapshot(context: dg.AssetExecutionContext, deployment: DeploymentResource) -> Iterator[dg.ObserveResult]:
         folder = deployment.settings().landing / "omop"
         for key in sorted(context.selected_asset_keys):
+            if key == STUDY_KEY:
+                digest = parameters_digest(dbt_vars(deployment.load_study()))
+                yield dg.ObserveResult(asset_key=key, data_version=dg.DataVersion(digest))
+                continue
             files = snapshot_files(folder / folders[key.path[-1]], key.path[-1])
             yield dg.ObserveResult(
                 asset_key=key,
@@ -81,15 +96,18 @@ def build_cohort_assets(manifest_path: Path) -> list[dg.AssetsDefinition]:
         warehouse: WarehouseResource,
         deployment: DeploymentResource,
     ) -> Iterator[Any]:
-        arguments = dbt_build_arguments(dbt_vars(deployment.load_study()))
+        variables = dbt_vars(deployment.load_study())
         omop = deployment.settings().landing / "omop"
         events: list[Any] = []
         try:
-            with warehouse_build(warehouse.open(), lake.open(), omop, tables, run_id=context.run_id) as (work, landed):
+            with warehouse_build(warehouse.open(), lake.open(), omop, tables, variables, run_id=context.run_id) as (
+                work,
+                landed,
+            ):
                 context.log.info(
                     f"OMOP tables that did not land: {sorted(t for t, there in landed.items() if not there)}"
                 )
-                command = dbt.cli(arguments, context=context, target_path=work / "target")
+                command = dbt.cli(dbt_build_arguments(variables), context=context, target_path=work / "target")
                 for event in command.stream():
                     events.append(event)  # noqa: PERF402 - extend would lose what came before a failure
                 outputs = [event for event in events if isinstance(event, dg.Output)]

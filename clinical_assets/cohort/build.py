@@ -17,6 +17,7 @@ import duckdb
 
 from clinical_assets.cohort.lake_views import create_lake_views
 from clinical_assets.cohort.omop_landing import CdmTable, create_landing_views
+from clinical_assets.cohort.parameters import create_parameters_table
 from clinical_assets.storage.contracts import LAKE_TABLES
 from clinical_assets.storage.lake import Lake
 from clinical_assets.storage.warehouse import Warehouse
@@ -31,7 +32,13 @@ def dbt_build_arguments(variables: Mapping[str, Any]) -> list[str]:
 
 @contextlib.contextmanager
 def warehouse_build(
-    warehouse: Warehouse, lake: Lake, omop_landing: Path, tables: Sequence[CdmTable], *, run_id: str
+    warehouse: Warehouse,
+    lake: Lake,
+    omop_landing: Path,
+    tables: Sequence[CdmTable],
+    variables: Mapping[str, Any],
+    *,
+    run_id: str,
 ) -> Iterator[tuple[Path, Mapping[str, bool]]]:
     """Yield the folder of a private copy for dbt to build in, and which OMOP tables landed; publish it at the end.
 
@@ -45,6 +52,7 @@ def warehouse_build(
     with warehouse.rewrite(run_id, finish=finish) as private:
         with duckdb.connect(str(private)) as connection:
             landed = create_landing_views(connection, omop_landing, tables)
+            create_parameters_table(connection, variables)
             create_lake_views(connection, lake, LAKE_TABLES)
         environment = {
             "CLINICAL_DBT_DATABASE": str(private),

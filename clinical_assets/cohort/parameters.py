@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
 from typing import Any
+
+import duckdb
 
 from clinical_assets.study.model import Study
 
-__all__ = ["dbt_vars"]
+__all__ = ["create_parameters_table", "dbt_vars", "parameters_digest"]
 
 
 def dbt_vars(study: Study) -> dict[str, Any]:
@@ -27,3 +32,15 @@ def dbt_vars(study: Study) -> dict[str, Any]:
         "small_cell_threshold": publication.small_cell_threshold,
         "top_age": publication.top_age,
     }
+
+
+def parameters_digest(variables: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the parameters: the data version of the study, as far as the warehouse depends on it."""
+    return hashlib.sha256(json.dumps(variables, sort_keys=True).encode()).hexdigest()
+
+
+def create_parameters_table(connection: duckdb.DuckDBPyConnection, variables: Mapping[str, Any]) -> None:
+    """Create ``landing.parameters``, one row a parameter (name, value as JSON); schema ``landing`` must exist."""
+    connection.execute("create or replace table landing.parameters (name varchar, value varchar)")
+    rows = [(name, json.dumps(value)) for name, value in sorted(variables.items())]
+    connection.executemany("insert into landing.parameters values (?, ?)", rows)

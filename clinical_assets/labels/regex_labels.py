@@ -128,7 +128,9 @@ def label_identity(study: Study, labeller: str) -> dict[str, str]:
     """
     if labeller == "regex":
         rules: dict[str, Any] = {
-            "fields": [field.model_dump(mode="json", exclude={"definition", "seed", "ask_models"}) for field in study.fields],
+            "fields": [
+                field.model_dump(mode="json", exclude={"definition", "seed", "ask_models"}) for field in study.fields
+            ],
             "lexicon": {f"{category}/{side}": text for (category, side), text in LEXICON_TEXT.items()},
             "section_priors": {category: list(names) for category, names in SECTION_PRIORS.items()},
         }

@@ -49,4 +49,4 @@ class Publication(_Strict):
     """What tables for publication withhold."""
 
     small_cell_threshold: int = Field(11, ge=1, le=1000, description="counts from 1 to below it are never shown")
-    top_age: int = Field(90, ge=60, le=120, description="ages from it on are pooled, years")
+    top_age: int = Field(90, gt=80, le=120, description="ages from it on are pooled, years")

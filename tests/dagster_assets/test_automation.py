@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from clinical_assets.storage.lake import Lake
+from clinical_assets.study.load import DEFAULT_STUDY
 from resources.partitions import NOTE_BATCHES_NAME
 from tests.hospital import CML, NONE, note
 
@@ -156,3 +157,52 @@ def test_a_new_omop_snapshot_refreshes_the_warehouse_and_no_label(hospital, harn
     assert asked.get("omop/person") == {None}
     assert "labels/regex" not in asked
     assert "labels/regex_seed" not in asked
+
+
+def test_an_edited_study_refreshes_what_depends_on_the_parameter_and_no_label(
+    hospital, harness, tmp_path, monkeypatch
+) -> None:
+    hospital.land("b1", note(1, 1, CML))
+    study = tmp_path / "study.yaml"
+    study.write_text(DEFAULT_STUDY.read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.setenv("CLINICAL_STUDY", str(study))
+    harness.execute("observe_landing")
+    harness.settle("b1")
+    assert harness.tick() == {}
+    study.write_text(study.read_text(encoding="utf-8").replace("minimum_age: 18", "minimum_age: 21"), encoding="utf-8")
+    harness.execute("observe_landing")
+    asked = harness.tick()
+    assert {"ops/study_parameters", "cohort/rule_adult_at_index", "cohort/attrition", "published/attrition"} <= set(
+        asked
+    )
+    assert not {"labels/regex", "labels/regex_labels", "omop/person", "notes/note_index", "cohort/events"} & set(asked)
+
+
+def test_the_sensor_reports_tables_and_the_study_when_they_change_and_only_then(
+    hospital, defs, instance, tmp_path, monkeypatch
+) -> None:
+    study = tmp_path / "study.yaml"
+    study.write_text(DEFAULT_STUDY.read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.setenv("CLINICAL_STUDY", str(study))
+    monkeypatch.setenv("CLINICAL_SETTLE_SECONDS", "0")
+    sensor = defs.resolve_sensor_def("observe_omop_snapshots")
+
+    def look(cursor: str | None) -> tuple[set[str], str]:
+        needed = {name: defs.resources[name] for name in ("deployment", "landing")}
+        with dg.build_sensor_context(instance=instance, cursor=cursor, resources=needed) as context:
+            result = sensor(context)
+        return {event.asset_key.path[-1] for event in result.asset_events}, result.cursor
+
+    seen, cursor = look(None)
+    assert seen == {"person", "observation_period", "condition_occurrence", "drug_exposure", "study"}
+    seen, cursor = look(cursor)
+    assert seen == set()
+    study.write_text(
+        study.read_text(encoding="utf-8").replace("era_gap_days: 30", "era_gap_days: 45"), encoding="utf-8"
+    )
+    seen, cursor = look(cursor)
+    assert seen == {"study"}
+    # A study that cannot be read is no new study: nothing is reported until it is mended.
+    study.write_text("name: [", encoding="utf-8")
+    seen, cursor = look(cursor)
+    assert seen == set()

@@ -8,7 +8,7 @@ from sensors.automation import build_automation_sensors
 
 PER_BATCH = {"notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "labels/regex", "labels/regex_seed"}
 WAREHOUSE = {
-    "notes/note_index", "labels/regex_labels", "labels/concept_counts", "ops/batches", "ops/rejects",
+    "notes/note_index", "labels/regex_labels", "labels/concept_counts", "ops/batches", "ops/rejects", "ops/study_parameters",
     "notes/latest_progress_notes", "notes/labelling_scope", "labels/manual_labels", "labels/current_labels", "report/figures",
     *(f"cohort/{t}" for t in (
         "concept_sets", "concept_set_codes", "concept_set_shipped", "concept_set_tables", "cohort_rules",

@@ -63,7 +63,7 @@ def dbt_build(data: Path, study: Study) -> dict[str, str]:
     dbt_resource()  # puts dbt on the path
     tables = cdm_tables(json.loads(ensure_manifest().read_text(encoding="utf-8")))
     warehouse = Warehouse(data / "warehouse" / "clinical.duckdb", data / "work")
-    with warehouse_build(warehouse, Lake(data / "lake"), data / "landing" / "omop", tables, run_id="run") as (work, _):
+    with warehouse_build(warehouse, Lake(data / "lake"), data / "landing" / "omop", tables, dbt_vars(study), run_id="run") as (work, _):
         command = ["dbt", *dbt_build_arguments(dbt_vars(study)), "--target-path", str(work / "target")]
         command += ["--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

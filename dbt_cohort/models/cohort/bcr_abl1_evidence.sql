@@ -22,7 +22,7 @@ registry as (
 said as (
     select person_id, min(note_date) as note_date
     from {{ ref('regex_labels') }}
-    where labeller = 'regex' and field = '{{ var("evidence_field") }}' and value
+    where labeller = 'regex' and field = '{{ param("evidence_field") }}' and value
     group by person_id
 )
 

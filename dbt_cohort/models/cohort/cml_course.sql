@@ -41,7 +41,7 @@ bounded as (
         transplanted.first_transplant_date,
         advanced.first_advanced_phase_date,
         died.death_date,
-        index_date + {{ var('follow_up_days') }} as last_follow_up_date,
+        index_date + {{ param('follow_up_days') }} as last_follow_up_date,
         transplanted.first_transplant_after_index_date
     from {{ ref('cml_index') }} as course
     left join drugs using (person_id)

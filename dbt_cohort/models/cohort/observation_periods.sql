@@ -2,7 +2,7 @@
 -- follow-up that nobody could observe. One row a person and period.
 with extraction as (
     select coalesce(
-        try_cast('{{ var("data_until") }}' as date),
+        try_cast('{{ param("data_until") }}' as date),
         (select max(source_release_date) from {{ ref('stg_omop__cdm_source') }}),
         date '9999-12-31'
     ) as last_date

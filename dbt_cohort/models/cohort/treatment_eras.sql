@@ -2,4 +2,4 @@
 with spans as (select person_id, drug, start_date, end_date from {{ ref('tki_exposures') }})
 
 select person_id, drug, start_date as era_start, end_date as era_end, end_date - start_date + 1 as era_days, n_spans as n_exposures
-from {{ eras('spans', ['person_id', 'drug'], var('era_gap_days')) }}
+from {{ eras('spans', ['person_id', 'drug'], param('era_gap_days')) }}

@@ -111,4 +111,4 @@ cells as (
     select concat_ws('|', 'milestones', population, 'persons'), sum(n), false from {{ ref('counts_milestones') }} where month = 3 group by population
 )
 
-select cell, n, is_implied, {{ var('small_cell_threshold') }} as small_below from cells
+select cell, n, is_implied, {{ param('small_cell_threshold') }} as small_below from cells

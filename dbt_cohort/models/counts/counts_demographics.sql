@@ -7,7 +7,7 @@ with levels as (
         ('sex', 'female', 1), ('sex', 'male', 2), ('sex', 'unknown', 3),
         ('age at index', 'under 18', 1), ('age at index', '18 to 29', 2), ('age at index', '30 to 39', 3), ('age at index', '40 to 49', 4),
         ('age at index', '50 to 59', 5), ('age at index', '60 to 69', 6), ('age at index', '70 to 79', 7),
-        ('age at index', '80 to {{ var("top_age") - 1 }}', 8), ('age at index', '{{ var("top_age") }} and over', 9),
+        ('age at index', '80 to {{ param("top_age") - 1 }}', 8), ('age at index', '{{ param("top_age") }} and over', 9),
         ('age at index', 'unknown', 10),
         ('race', 'white', 1), ('race', 'black', 2), ('race', 'asian', 3), ('race', 'american indian or alaska native', 4),
         ('race', 'native hawaiian or other pacific islander', 5), ('race', 'other', 6), ('race', 'unknown', 7),
@@ -25,8 +25,8 @@ persons as (
             when age_at_index is null then 'unknown'
             when age_at_index < 18 then 'under 18'
             when age_at_index < 30 then '18 to 29'
-            when age_at_index >= {{ var('top_age') }} then '{{ var("top_age") }} and over'
-            when age_at_index >= 80 then '80 to {{ var("top_age") - 1 }}'
+            when age_at_index >= {{ param('top_age') }} then '{{ param("top_age") }} and over'
+            when age_at_index >= 80 then '80 to {{ param("top_age") - 1 }}'
             else (age_at_index // 10 * 10) || ' to ' || (age_at_index // 10 * 10 + 9)
         end as age_group
     from {{ ref('populations') }} as population

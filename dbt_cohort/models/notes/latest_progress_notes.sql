@@ -1,7 +1,7 @@
 -- The note that stands for a person: the latest usable note of the study's types between the index and the end of the
 -- window. Equal dates are settled by the higher note_id. One row a person with an index, also where no note will do.
 with persons as (
-    select person_id, index_date, {{ 'follow_up_end' if var('latest_note_window') == 'follow_up' else 'period_end' }} as window_end
+    select person_id, index_date, {{ 'follow_up_end' if param('latest_note_window') == 'follow_up' else 'period_end' }} as window_end
     from {{ ref('cml_course') }}
 ),
 
@@ -16,14 +16,14 @@ candidates as (
         note.batch,
         case
             when note.status <> 'usable' then note.status
-            when note.n_chars < {{ var('latest_note_min_chars') }} then 'too_short'
+            when note.n_chars < {{ param('latest_note_min_chars') }} then 'too_short'
         end as passed_over_because,
         row_number() over (partition by persons.person_id order by note.note_date desc, note.note_id desc) as recency
     from persons
     inner join {{ ref('note_index') }} as note
         on note.person_id = persons.person_id
         and note.note_date between persons.index_date and persons.window_end
-        and lower(note.note_type) in ({{ sql_texts(var('latest_note_types') | map('lower') | list) }})
+        and lower(note.note_type) in ({{ sql_texts(param('latest_note_types') | map('lower') | list) }})
 ),
 
 chosen as (

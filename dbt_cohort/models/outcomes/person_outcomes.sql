@@ -24,7 +24,7 @@ timed as (
     from {{ ref('outcome_populations') }}
     union all
     select population, person_id, 'overall_survival_regardless_of_treatment', first_imatinib_date, death_date, null,
-        least(index_date + {{ var('follow_up_days') }}, period_end, coalesce(death_date, period_end))
+        least(index_date + {{ param('follow_up_days') }}, period_end, coalesce(death_date, period_end))
     from {{ ref('outcome_populations') }}
     union all
     select course.population, course.person_id, 'progression', first_imatinib_date, progressed.event_date, death_date, follow_up_end

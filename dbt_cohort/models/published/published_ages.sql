@@ -2,7 +2,7 @@
 -- Age at index by date of birth: mean, median and standard deviation, with ages from top_age on pooled to it. Minimum and
 -- maximum are one person each and never shown; nothing is shown of a population whose size is withheld. One row a population.
 with persons as (
-    select population.population, least(index_event.age_at_index, {{ var('top_age') }}) as age
+    select population.population, least(index_event.age_at_index, {{ param('top_age') }}) as age
     from {{ ref('populations') }} as population
     inner join {{ ref('cml_index') }} as index_event using (person_id)
 ),
@@ -20,8 +20,8 @@ guarded as (
 select
     population,
     shown_n as n,
-    case when shown_n >= {{ var('small_cell_threshold') }} then mean_age end as mean_age,
-    case when shown_n >= {{ var('small_cell_threshold') }} then median_age end as median_age,
-    case when shown_n >= {{ var('small_cell_threshold') }} then sd_age end as sd_age,
+    case when shown_n >= {{ param('small_cell_threshold') }} then mean_age end as mean_age,
+    case when shown_n >= {{ param('small_cell_threshold') }} then median_age end as median_age,
+    case when shown_n >= {{ param('small_cell_threshold') }} then sd_age end as sd_age,
     shown_n is null as is_withheld
 from guarded

@@ -9,7 +9,7 @@ select
     population,
     outcome,
     shown_n as n,
-    case when shown_n >= {{ var('small_cell_threshold') }} then round(person_years, 1) end as person_years,
-    case when shown_n >= {{ var('small_cell_threshold') }} then round(median_follow_up_years, 2) end as median_follow_up_years,
+    case when shown_n >= {{ param('small_cell_threshold') }} then round(person_years, 1) end as person_years,
+    case when shown_n >= {{ param('small_cell_threshold') }} then round(median_follow_up_years, 2) end as median_follow_up_years,
     shown_n is null as is_withheld
 from guarded

@@ -2,6 +2,6 @@
 select
     person_id,
     'adult_at_index' as rule,
-    coalesce(age_at_index >= {{ var('minimum_age') }}, false) as holds,
+    coalesce(age_at_index >= {{ param('minimum_age') }}, false) as holds,
     birth_date as decided_on
 from {{ ref('cml_course') }}

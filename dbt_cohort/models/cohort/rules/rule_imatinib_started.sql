@@ -2,6 +2,6 @@
 select
     person_id,
     'imatinib_started' as rule,
-    coalesce(first_imatinib_date - index_date <= {{ var('imatinib_within_days') }}, false) as holds,
+    coalesce(first_imatinib_date - index_date <= {{ param('imatinib_within_days') }}, false) as holds,
     first_imatinib_date as decided_on
 from {{ ref('cml_course') }}

@@ -2,6 +2,6 @@
 select
     person_id,
     'prior_observation' as rule,
-    index_date - period_start >= {{ var('prior_observation_days') }} as holds,
+    index_date - period_start >= {{ param('prior_observation_days') }} as holds,
     period_start as decided_on
 from {{ ref('cml_course') }}
