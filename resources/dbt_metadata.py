@@ -4,6 +4,7 @@ dagster-dbt's own fetchers do the same through dbt's adapter, which keeps the fi
 the working directory from threads, and took 20 of 33 s of a build of 80 tables. Here the finished file is read once.
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,8 @@ def with_table_metadata(
 
     `database` is the DuckDB file that dbt built, closed. Models in Python get no column lineage: there is no SQL to read.
     """
+    # sqlglot warns of every unnest and unpivot it cannot see through; such columns just have fewer parents.
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)
     nodes = {**invocation.manifest["nodes"], **invocation.manifest["sources"]}
     tables = _read_tables(database, [_name(nodes[_unique_id(output)]) for output in outputs])
     for output in outputs:

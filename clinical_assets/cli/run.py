@@ -32,7 +32,8 @@ _COUNTED = {
 }
 _SQL = (
     "from ops.batches",
-    "select * from labels.concept_counts order by labeller, field",
+    "select rule, n_before, n_dropped, n_after from cohort.attrition order by rule_order",
+    "from published.field_counts where population = 'cohort' order by field, labeller",
     "select reason, count(*) as n from ops.rejects group by reason order by n desc",
 )
 
@@ -104,7 +105,8 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
     say(f"{len(due)} batches ingested, {len(unlabelled)} labelled anew, {time.monotonic() - started:.1f} s in all")
     made = {table: sum(lake.n_rows(table, batch) for batch in lake.batches(table)) for table in _COUNTED}
     say("in the lake: " + ", ".join(f"{n:,} {_COUNTED[table]}" for table, n in made.items()))
-    say(f"warehouse  {settings.warehouse}\nlake       {settings.lake}\nlanding    {settings.landing}\nTry:")
+    say(f"warehouse  {settings.warehouse}\nfigures    {settings.report / 'figures'}\nlake       {settings.lake}")
+    say(f"landing    {settings.landing}\nTry:")
     command = os.path.relpath(sys.argv[0]) if os.path.isabs(sys.argv[0]) else sys.argv[0]
     for sql in _SQL:
         say(f'  {command} query "{sql}"')
