@@ -103,6 +103,12 @@ cells as (
     union all
     select cell, n, false from milestones
     union all
+    -- molecular response is estimated among persons with a result: the others follow by subtraction
+    select 'without result|' || survival.population, persons.n - survival.n, true
+    from survival
+    inner join (select population, sum(n) as n from milestones where month = 3 group by population) as persons using (population)
+    where survival.outcome = 'major_molecular_response' and survival.years = 1 and survival.kind = 'n_at_start'
+    union all
     select 'not in ' || part.cell, whole.n - part.n, true
     from milestones as part
     inner join milestones as whole using (month, response)

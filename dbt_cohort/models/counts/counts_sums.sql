@@ -127,6 +127,10 @@ totals as (
     inner join milestones as whole using (month, response)
     where whole.population = 'imatinib_starters' and part.population = 'cohort'
     union all
+    select 'milestones|' || population || '|persons', 'with and without result', unnest([cell, 'without result|' || population])
+    from survival_cells
+    where outcome = 'major_molecular_response' and years = 1 and kind = 'n_at_start'
+    union all
     -- deaths on treatment are part of all deaths
     select whole.cell, 'on and after treatment', unnest([part.cell, 'after switch or transplant|' || part.cell])
     from survival_cells as part
