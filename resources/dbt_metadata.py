@@ -1,7 +1,7 @@
 """What Dagster shows of a table that dbt built: row count, columns with their comments, column lineage.
 
 dagster-dbt's own fetchers do the same through dbt's adapter, which keeps the file open to the end of the process, changes
-the working directory from threads, and took 20 of 33 s of a build of 80 tables. Here the finished file is read once.
+the working directory from threads, and made a build of 80 tables take 40 s instead of 26. Here the file is read once.
 """
 
 import logging

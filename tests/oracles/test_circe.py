@@ -112,10 +112,20 @@ def test_condition_status(fixtures: Path) -> None:
     ["condition_era", "condition_occurrence", "device_exposure", "drug_era", "drug_exposure", "measurement", "observation",
      "procedure_occurrence", "specimen", "visit_occurrence"], start=1))  # fmt: skip
 def test_first_occurrence_with_ninety_days_before_it(fixtures: Path, cohort: int, table: str) -> None:
-    # Cohort 11 is payer_plan_period, whose rows and dates are those of visit_occurrence here: no OMOP table of the study.
     case = Case(fixtures, "firstOccurrence/firstOccurrenceTest")
     found = macro("primary_events", case.events(table, first=True), "periods", prior_days=90)
     assert case.cohort(f"select * from {found}") == case.meant(cohort) != set()
+
+
+def test_first_payer_plan_period_has_no_concept_to_ask_for(fixtures: Path) -> None:
+    # Cohorts 10 and 11 are visits and payer plan periods: their dates in the fixture are the same.
+    case = Case(fixtures, "firstOccurrence/firstOccurrenceTest")
+    first = (
+        "(select person_id, payer_plan_period_id as event_id, payer_plan_period_start_date as start_date from cdm_payer_plan_period "
+        "qualify row_number() over (partition by person_id order by start_date, event_id) = 1)"
+    )
+    found = macro("primary_events", first, "periods", prior_days=90)
+    assert case.cohort(f"select * from {found}") == case.meant(11) != set()
 
 
 def test_correlated_criteria_by_count(fixtures: Path) -> None:
