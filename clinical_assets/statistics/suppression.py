@@ -3,6 +3,9 @@
 The rule is the cell size policy of the US Centers for Medicare & Medicaid Services (k = 11; ResDAC, 2024-01-26). Which cells
 must go besides the small ones (complementary suppression) is decided by linear programming, as in Fischetti & Salazar
 (2001), with a greedy choice of the cell to withhold: safe, and close to the fewest, not proven to be the fewest.
+
+The reader is taken to know the shown cells, the sums, and that counts are not negative. Zeros are never withheld as
+complements: a sum that bounds a small cell too tightly always holds a shown cell above zero, which gives more room.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import Any
 __all__ = ["Sum", "bounds", "exposed", "suppress"]
 
 _EPSILON = 1e-6
+_SOLVED, _UNBOUNDED = 0, 3  # statuses of scipy's linprog
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ def suppress(
     -------
     frozenset
         Cells to withhold, without `hidden` ones that are not in `counts`. For every small cell the reader's upper bound,
-        given all shown cells, the sums, and that counts are not negative, is at least `k`: nothing proves that it is small.
+        given all shown cells, the sums, and that counts are not negative, is at least `k`: nothing proves that it is small,
+        and as the true count is below `k`, the cell is not pinned either.
 
     Raises
     ------
@@ -60,22 +65,40 @@ def suppress(
     withheld = {cell for cell, n in counts.items() if 0 < n < k} | (set(hidden) & set(counts))
     for cells, linked in _components(counts, sums):
         small = [cell for cell in sorted(cells) if 0 < counts[cell] < k]
-        # Withholding more never lets a reader know more, so a cell found safe stays safe.
-        while small:
-            system = _System(counts, linked, withheld)
-            cell = small[0]
-            bound, witness, binding = system.maximum(cell)
-            if bound >= k - _EPSILON:
-                small = [other for other in small[1:] if witness.get(other, 0.0) < k - _EPSILON]
-                continue
-            withheld.add(_complement(counts, binding, withheld, needed=k - bound))
+        added = _withhold_more(counts, linked, small, withheld, k)
+        _show_again(counts, linked, small, withheld, added, k)
     return frozenset(withheld)
 
 
 def bounds(
     counts: Mapping[str, int], sums: Sequence[Sum], withheld: Collection[str], cells: Collection[str]
 ) -> dict[str, tuple[float, float]]:
-    """Return, for each asked cell, the least and greatest value that fits what is shown (inf where nothing bounds it)."""
+    """Return what a reader of the shown cells can work out of each asked cell.
+
+    Parameters
+    ----------
+    counts, sums
+        As for `suppress`.
+    withheld
+        Cells that are not shown.
+    cells
+        The cells asked for.
+
+    Returns
+    -------
+    dict
+        Cell -> least and greatest count that fits what is shown; inf where nothing bounds it. Bounds of a linear program:
+        a reader who also uses that counts are whole may in odd sets of sums (not in two-way tables) know a little more.
+
+    Raises
+    ------
+    ValueError
+        As `suppress`, and if an asked cell is unknown.
+    """
+    _check(counts, sums)
+    unknown = sorted(set(cells) - set(counts))
+    if unknown:
+        raise ValueError(f"bounds are asked for unknown cells: {', '.join(unknown[:5])}")
     found: dict[str, tuple[float, float]] = {}
     for members, linked in _components(counts, sums):
         system = _System(counts, linked, set(withheld))
@@ -85,13 +108,86 @@ def bounds(
 
 
 def exposed(counts: Mapping[str, int], sums: Sequence[Sum], withheld: Collection[str], *, k: int = 11) -> list[str]:
-    """Audit: the small cells that are shown, or that what is shown proves to be below `k`. Empty means safe."""
-    small = {cell for cell, n in counts.items() if 0 < n < k}
-    upper = bounds(counts, sums, withheld, small & set(withheld))
-    return sorted(cell for cell in small if cell not in withheld or upper[cell][1] < k - _EPSILON)
+    """Audit what is shown.
+
+    Parameters
+    ----------
+    counts, sums, k
+        As for `suppress`.
+    withheld
+        Cells that are not shown, `hidden` ones included.
+
+    Returns
+    -------
+    list of str
+        The small cells that are shown, or that what is shown proves to be below `k`, sorted. Empty means safe.
+
+    Raises
+    ------
+    ValueError
+        As `suppress`.
+    """
+    _check(counts, sums, k)
+    found: list[str] = []
+    for cells, linked in _components(counts, sums):
+        small = [cell for cell in sorted(cells) if 0 < counts[cell] < k]
+        found += [cell for cell in small if cell not in withheld]
+        found += _below(_System(counts, linked, withheld), [cell for cell in small if cell in withheld], k)
+    return sorted(found)
 
 
-def _check(counts: Mapping[str, int], sums: Sequence[Sum], k: int) -> None:
+def _withhold_more(
+    counts: Mapping[str, int], sums: Sequence[Sum], small: Sequence[str], withheld: set[str], k: int
+) -> dict[str, str]:
+    """Add cells to `withheld` until every small one is safe; return each added cell with the small cell that asked for it."""
+    added: dict[str, str] = {}
+    left = list(small)
+    system = _System(counts, sums, withheld)
+    # Withholding more never lets a reader know more, so a cell found safe stays safe. The loop ends: each round settles a
+    # cell or withholds one more, and with all withheld the sums bound nothing (all counts doubled would fit as well).
+    while left:
+        bound, witness, binding = system.maximum(left[0])
+        if bound >= k - _EPSILON:
+            left = [other for other in left[1:] if witness.get(other, 0.0) < k - _EPSILON]
+            continue
+        cell = _complement(counts, binding, withheld, needed=k - bound)
+        added[cell] = left[0]
+        withheld.add(cell)
+        system = _System(counts, sums, withheld)
+    return added
+
+
+def _show_again(
+    counts: Mapping[str, int],
+    sums: Sequence[Sum],
+    small: Sequence[str],
+    withheld: set[str],
+    added: Mapping[str, str],
+    k: int,
+) -> None:
+    """Take back out of `withheld` the added cells, largest first and each tried once, that later ones made needless."""
+    if len(added) < 2:  # the only one was withheld because it was needed
+        return
+    # Once is enough: showing more never makes a cell needless that was needed before.
+    for cell in sorted(added, key=lambda name: (-counts[name], name)):
+        # The small cell that asked for it comes first: mostly it still needs it, and one program settles that.
+        order = sorted(small, key=lambda name: name != added[cell])
+        if next(_below(_System(counts, sums, withheld - {cell}), order, k), None) is None:
+            withheld.remove(cell)
+
+
+def _below(system: _System, small: Sequence[str], k: int) -> Iterator[str]:
+    """Yield the withheld small cells that the sums prove to be below `k`."""
+    left = list(small)
+    while left:
+        bound, witness, _ = system.maximum(left[0])
+        if bound < k - _EPSILON:
+            yield left[0]
+        # One solution often shows that many other cells may be large too.
+        left = [other for other in left[1:] if witness.get(other, 0.0) < k - _EPSILON]
+
+
+def _check(counts: Mapping[str, int], sums: Sequence[Sum], k: int = 1) -> None:
     if k < 1:
         raise ValueError(f"k is {k}; expected the smallest count that may be shown, at least 1")
     wrong = sorted(cell for cell, n in counts.items() if n != int(n) or n < 0)
@@ -124,7 +220,8 @@ def _components(counts: Mapping[str, int], sums: Sequence[Sum]) -> Iterator[tupl
     groups: dict[str, tuple[set[str], list[Sum]]] = {}
     for cell in sorted(counts):
         groups.setdefault(find(cell), (set(), []))[0].add(cell)
-    for item in sums:
+    # Sorted, as the solver may settle ties by the order of rows: the choice depends on no order of the input.
+    for item in sorted(sums, key=lambda one: one.cells):
         groups[find(item.total)][1].append(item)
     yield from groups.values()
 
@@ -147,6 +244,7 @@ class _System:
     """The withheld cells of one component as unknowns, the sums as equations; solved by HiGHS."""
 
     def __init__(self, counts: Mapping[str, int], sums: Sequence[Sum], withheld: Collection[str]) -> None:
+        # Shown cells move to the right side: the program holds the unknown ones only.
         from scipy.sparse import csr_matrix
 
         self._columns: dict[str, int] = {}
@@ -180,10 +278,8 @@ class _System:
         if cell not in self._columns:
             return float("inf"), {}, []
         result = self._solve(cell, -1.0)
-        if result.status == 3:
+        if result.status == _UNBOUNDED:
             return float("inf"), {}, []
-        if result.status != 0:
-            raise RuntimeError(f"linear program for {cell!r} ended with status {result.status}: {result.message}")
         witness = {name: float(result.x[column]) for name, column in self._columns.items()}
         duals = result.eqlin.marginals
         return -float(result.fun), witness, [self._sums[i] for i in range(len(self._sums)) if abs(duals[i]) > _EPSILON]
@@ -193,4 +289,7 @@ class _System:
 
         cost = [0.0] * len(self._columns)
         cost[self._columns[cell]] = sign
-        return linprog(cost, A_eq=self._matrix, b_eq=self._right, bounds=(0, None), method="highs")
+        result = linprog(cost, A_eq=self._matrix, b_eq=self._right, bounds=(0, None), method="highs")
+        if result.status not in {_SOLVED, _UNBOUNDED}:
+            raise RuntimeError(f"linear program for {cell!r} ended with status {result.status}: {result.message}")
+        return result
