@@ -11,15 +11,25 @@ import dagster as dg
 
 from clinical_assets.cohort.assets import build_cohort_assets
 from clinical_assets.cohort.omop_landing import cdm_tables
-from clinical_assets.labels.assets import regex_labels, regex_seed_labels
-from clinical_assets.labels.checks import build_label_checks
+from clinical_assets.labels.assets import (
+    NOTE_SCOPE,
+    build_demo_model_assets,
+    build_model_label_assets,
+    build_rule_label_assets,
+    model_labels_key,
+)
+from clinical_assets.labels.checks import build_label_checks, build_model_label_checks
+from clinical_assets.language_models.catalogue import load_catalogue
 from clinical_assets.notes.assets import ingest_note_batch
 from clinical_assets.notes.checks import build_note_checks
 from clinical_assets.privacy import switch_off_telemetry
+from clinical_assets.processor import share_processor
 from resources.dbt import dbt_resource, ensure_manifest
 from resources.deployment import DeploymentResource
+from resources.gpu import GpuResource
 from resources.lake import LakeResource
 from resources.landing import LandingResource
+from resources.language_models import LanguageModelsResource
 from resources.partitions import NOTE_BATCHES
 from resources.warehouse import WarehouseResource
 from sensors.alerts import alert_on_run_failure
@@ -44,6 +54,7 @@ def build_defs(
         Resources that replace the usual ones, by name.
     """
     switch_off_telemetry()
+    share_processor()
     # Checks per partition are a preview feature that this project tests (blocking and automation per batch).
     warnings.filterwarnings(
         "ignore", message="Specifying a partitions_def on an AssetCheckSpec", category=dg.PreviewWarning
@@ -51,12 +62,21 @@ def build_defs(
     warnings.filterwarnings("ignore", message="Function `multi_observable_source_asset`", category=dg.BetaWarning)
     manifest = ensure_manifest()
     deployment = deployment or DeploymentResource()
-    built = [*build_cohort_assets(manifest), ingest_note_batch, regex_labels, regex_seed_labels]
+    labelling = load_catalogue(deployment.settings().catalogue).for_task("labels")
+    model_labels = [model_labels_key(entry) for entry in labelling]
+    built = [
+        *build_cohort_assets(manifest, model_labels=model_labels, note_scope=NOTE_SCOPE),
+        ingest_note_batch,
+        *build_rule_label_assets(),
+        *build_demo_model_assets(labelling),
+        *build_model_label_assets(labelling),
+    ]
     assets = dg.map_asset_specs(with_automation, built)
-    specs = [spec for asset in assets for spec in asset.specs]
-    per_batch = sorted(spec.key for spec in specs if spec.partitions_def == NOTE_BATCHES)
+    specs = [spec for asset in assets for spec in ([asset] if isinstance(asset, dg.AssetSpec) else asset.specs)]
+    per_batch = sorted(spec.key for spec in specs if spec.partitions_def == NOTE_BATCHES and spec.key != NOTE_SCOPE)
     landing = sorted(spec.key for spec in specs if spec.key.path[0] == "landing")
-    warehouse = sorted(spec.key for spec in specs if spec.key not in {*per_batch, *landing})
+    models = sorted(spec.key for spec in specs if spec.key.path[0] == "models")
+    warehouse = sorted(spec.key for spec in specs if spec.key not in {*per_batch, *landing, *models, NOTE_SCOPE})
     intake = sorted(ingest_note_batch.keys)
     ingest_job = build_ingest_job(intake)
     landed = cdm_tables(json.loads(manifest.read_text(encoding="utf-8")))
@@ -67,11 +87,19 @@ def build_defs(
             *build_note_checks(),
             *build_label_checks("regex"),
             *build_label_checks("regex_seed"),
+            *(check for entry in labelling for check in build_model_label_checks(entry)),
             *build_failed_partition_checks(per_batch),
         ],
         jobs=[
             ingest_job,
-            *build_jobs(per_batch=per_batch, intake=intake, landing=landing, warehouse=warehouse),
+            *build_jobs(
+                per_batch=[key for key in per_batch if key not in model_labels],
+                intake=intake,
+                landing=landing,
+                warehouse=warehouse,
+                models=models,
+                model_labels=[model_labels_key(entry) for entry in labelling if entry.profile == "demo"],
+            ),
         ],
         schedules=[build_quality_schedule(per_batch)],
         sensors=[*build_landing_sensors(ingest_job, omop_tables), *build_automation_sensors(), alert_on_run_failure],
@@ -81,6 +109,8 @@ def build_defs(
             "lake": LakeResource(deployment=deployment),
             "warehouse": WarehouseResource(deployment=deployment),
             "dbt": dbt_resource(),
+            "gpu": (gpu := GpuResource(deployment=deployment)),
+            "language_models": LanguageModelsResource(deployment=deployment, gpu=gpu),
             **(resources or {}),
         },
     )

@@ -22,6 +22,8 @@ class Settings(BaseSettings):
     data: Path = Field(default=Path("data"), description="Folder of landing, lake, models, warehouse and work")
     study: Path | None = Field(default=None, description="Study file (YAML); default the shipped CML/imatinib study")
     profile: Literal["demo", "gpu", "server"] = Field(default="demo", description="Where models run")
+    catalogue: Path | None = Field(default=None, description="Catalogue of models (YAML); default the shipped one")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="Where local models run")
     lake_url: str | None = Field(default=None, description="Lake root, e.g. s3://bucket/lake; default <data>/lake")
     settle_seconds: float = Field(
         default=5.0, ge=0, description="Age at which a loose landed file counts as complete, s"
@@ -51,6 +53,11 @@ class Settings(BaseSettings):
     def warehouse(self) -> Path:
         """The DuckDB file that analysts open."""
         return self.data / "warehouse" / "clinical.duckdb"
+
+    @property
+    def models(self) -> Path:
+        """Trained models, by name and digest."""
+        return self.data / "models"
 
     @property
     def report(self) -> Path:

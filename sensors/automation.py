@@ -10,6 +10,7 @@ __all__ = ["build_automation_sensors", "refresh_aggregate", "refresh_on_change",
 # when its code version changes (cheap assets only: a prompt edit must not requeue every batch of a language model).
 AUTOMATION_TAG = "clinical/automation"
 GPU_KIND = "gpu"
+PROFILE_TAG = "clinical/profile"  # what a model is for: demo, gpu or server
 
 
 def refresh_on_change() -> dg.AutomationCondition:
@@ -70,8 +71,8 @@ def _is_intake(spec: dg.AssetSpec) -> bool:
 
 
 def build_automation_sensors() -> list[dg.AutomationConditionSensorDefinition]:
-    """Return the sensor for CPU assets (on) and the one for GPU assets (off: GPU time is opt-in). Together they cover all."""
-    gpu = dg.AssetSelection.kind(GPU_KIND)
+    """Return the sensor for CPU assets (on) and the one for models that need a GPU or a server (off: that is opt-in)"""
+    gpu = dg.AssetSelection.kind(GPU_KIND) | dg.AssetSelection.tag(PROFILE_TAG, "server")
     return [
         dg.AutomationConditionSensorDefinition(
             "automation_cpu",

@@ -13,10 +13,25 @@ __all__ = ["build_jobs"]
 
 
 def build_jobs(
-    *, per_batch: list[dg.AssetKey], intake: list[dg.AssetKey], landing: list[dg.AssetKey], warehouse: list[dg.AssetKey]
+    *,
+    per_batch: list[dg.AssetKey],
+    intake: list[dg.AssetKey],
+    landing: list[dg.AssetKey],
+    warehouse: list[dg.AssetKey],
+    models: list[dg.AssetKey],
+    model_labels: list[dg.AssetKey],
 ) -> "list[UnresolvedAssetJobDefinition]":
-    """Return the jobs over the given assets: everything per batch, labels per batch, the warehouse, the landed snapshots."""
+    """Return the jobs over the given assets: per batch intake and rule labels, the warehouse, the landed snapshots, models."""
     labels = [key for key in per_batch if key not in intake]
+    scope = dg.AssetSelection.assets(["notes", "labelling_scope"], ["ops", "batches"])
+    with_models = [
+        _job("train_demo_models", dg.AssetSelection.assets(*models), "Train the demo models that are not there yet."),
+        _job(
+            "label_with_demo_models",
+            without_standing_checks(model_labels),
+            "Labels of one note batch by every demo model, with their checks.",
+        ),
+    ]
     return [
         _job(
             "materialize_note_batch",
@@ -29,6 +44,12 @@ def build_jobs(
             dg.AssetSelection.assets(*warehouse),
             "Rebuild every table that analysts see, test it, publish it.",
         ),
+        _job(
+            "find_notes_in_scope",
+            scope | (scope.upstream() & dg.AssetSelection.assets(*warehouse)),
+            "Build the part of the warehouse that says which notes models are asked about.",
+        ),
+        *(with_models if models else []),
         _job(
             "observe_landing",
             dg.AssetSelection.assets(*landing),

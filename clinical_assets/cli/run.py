@@ -33,6 +33,7 @@ _COUNTED = {
 _SQL = (
     "from ops.batches",
     "select rule, n_before, n_dropped, n_after from cohort.attrition order by rule_order",
+    "from labels.evaluation_summary where note_set = 'test' order by macro_f1 desc",
     "from published.field_counts where population = 'cohort' order by field, labeller",
     "select reason, count(*) as n from ops.rejects group by reason order by n desc",
 )
@@ -95,6 +96,7 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
             ok, seconds = _execute(defs, instance, job, batch)
             say(f"[{position}/{len(due) + len(unlabelled)}] {batch}: {'done' if ok else 'FAILED'} in {seconds:.1f} s")
             failed += [] if ok else [batch]
+        failed += _label_with_models(defs, instance, lake, say)
         ok, seconds = _execute(defs, instance, "build_warehouse_job", None)
         say(f"warehouse: {'published' if ok else 'FAILED, the old one stands'} in {seconds:.1f} s")
     if failed or not ok:
@@ -110,6 +112,25 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
     command = os.path.relpath(sys.argv[0]) if os.path.isabs(sys.argv[0]) else sys.argv[0]
     for sql in _SQL:
         say(f'  {command} query "{sql}"')
+
+
+def _label_with_models(defs: Any, instance: Any, lake: Lake, say: Callable[[str], None]) -> list[str]:
+    """Train the demo models that are missing, find the notes in scope, label them batch by batch; return what failed."""
+    names = {job.name for job in defs.jobs or ()}
+    if "label_with_demo_models" not in names:
+        return []
+    for job, what in (("train_demo_models", "demo models"), ("find_notes_in_scope", "notes in scope")):
+        ok, seconds = _execute(defs, instance, job, None)
+        say(f"{what}: {'ready' if ok else 'FAILED'} after {seconds:.1f} s")
+        if not ok:
+            return [what]
+    failed, started = [], time.monotonic()
+    batches = lake.batches("notes/intakes")
+    for batch in batches:
+        ok, _ = _execute(defs, instance, "label_with_demo_models", batch)
+        failed += [] if ok else [f"model labels of {batch}"]
+    say(f"model labels: {len(batches) - len(failed)} of {len(batches)} batches in {time.monotonic() - started:.1f} s")
+    return failed
 
 
 def _is_labelled(lake: Lake, labeller: str, batch: str, study: Study) -> bool:

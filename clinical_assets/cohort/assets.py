@@ -1,7 +1,7 @@
 """Dagster assets of the cohort: the landed OMOP tables (observed) and every table of dbt_cohort (built)."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from clinical_assets.cohort.build import dbt_build_arguments, warehouse_build
 from clinical_assets.cohort.figures import study_figures, write_figures
 from clinical_assets.cohort.omop_landing import cdm_tables, snapshot_digest, snapshot_files
 from clinical_assets.cohort.parameters import dbt_vars, parameters_digest
+from clinical_assets.cohort.scope import scope_digests
 from clinical_assets.statistics.plots import markdown_image
+from clinical_assets.storage.contracts import MODEL_LABELS
 from resources.dbt_metadata import with_table_metadata
 from resources.deployment import DeploymentResource
 from resources.lake import LakeResource
@@ -24,8 +26,17 @@ __all__ = ["STUDY_KEY", "ClinicalDbtTranslator", "build_cohort_assets"]
 STUDY_KEY = dg.AssetKey(["landing", "study"])
 
 
+# dbt reads the labels of all models as one source; in the graph they are one asset a model.
+_MODEL_LABELS = dg.AssetKey(MODEL_LABELS.split("/"))
+
+
 class ClinicalDbtTranslator(DagsterDbtTranslator):
     """Names a dbt model or seed as analysts do: asset key = schema and table of the warehouse."""
+
+    def __init__(self, settings: DagsterDbtTranslatorSettings, model_labels: Sequence[dg.AssetKey] = ()) -> None:
+        """Take the keys of the assets behind dbt's source of model labels."""
+        super().__init__(settings)
+        self._model_labels = list(model_labels)
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
         """Return the spec of a model or source, with the warehouse table as its key."""
@@ -34,13 +45,26 @@ class ClinicalDbtTranslator(DagsterDbtTranslator):
         if node is None or node["resource_type"] not in {"model", "seed"}:
             return spec
         table = f"{node['schema']}.{node['alias']}"
+        if _MODEL_LABELS in {dep.asset_key for dep in spec.deps}:
+            others = [dep for dep in spec.deps if dep.asset_key != _MODEL_LABELS]
+            spec = spec.replace_attributes(deps=[*others, *self._model_labels])
         return spec.replace_attributes(
             key=dg.AssetKey([node["schema"], node["alias"]]), kinds={"dbt", "duckdb"}
         ).merge_attributes(metadata={"dagster/table_name": table})
 
 
-def build_cohort_assets(manifest_path: Path) -> list[dg.AssetsDefinition]:
-    """Return the observed OMOP sources and the dbt assets of the project whose manifest is given."""
+def build_cohort_assets(
+    manifest_path: Path, *, model_labels: Sequence[dg.AssetKey] = (), note_scope: dg.AssetKey | None = None
+) -> list[dg.AssetsDefinition]:
+    """Return the observed OMOP sources and the dbt assets of the project whose manifest is given.
+
+    Parameters
+    ----------
+    model_labels
+        Assets of the language models' labels.
+    note_scope
+        The asset whose partitions a build reports: the notes in scope per batch.
+    """
     manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
     tables = cdm_tables(manifest)
     folders = {table.name: table.folder for table in tables}
@@ -85,7 +109,9 @@ def build_cohort_assets(manifest_path: Path) -> list[dg.AssetsDefinition]:
 
     @dbt_assets(
         manifest=manifest,
-        dagster_dbt_translator=ClinicalDbtTranslator(DagsterDbtTranslatorSettings(enable_asset_checks=True)),
+        dagster_dbt_translator=ClinicalDbtTranslator(
+            DagsterDbtTranslatorSettings(enable_asset_checks=True), model_labels
+        ),
         name="build_warehouse",
         pool=WAREHOUSE_POOL,
     )
@@ -120,8 +146,31 @@ def build_cohort_assets(manifest_path: Path) -> list[dg.AssetsDefinition]:
             ) from None
         # Only now, when the new file is published: a materialization must not claim a table that nobody can read.
         yield from events
+        if note_scope is not None and dg.AssetKey(["notes", "labelling_scope"]) in context.selected_asset_keys:
+            _report_scope(context, note_scope, warehouse)
 
     return [omop_snapshot, warehouse_tables, study_report_figures]
+
+
+def _report_scope(context: dg.AssetExecutionContext, key: dg.AssetKey, warehouse: WarehouseResource) -> None:
+    """Record, for each batch whose notes in scope changed, that they did."""
+    with warehouse.reader().get_connection() as connection:
+        digests = scope_digests(connection)
+    for batch, (digest, n) in digests.items():
+        known = context.instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=key, asset_partitions=[batch]), limit=1
+        ).records
+        last = known[0].asset_materialization if known else None
+        if last is not None and (last.tags or {}).get("dagster/data_version") == digest:
+            continue
+        context.log_event(
+            dg.AssetMaterialization(
+                asset_key=key,
+                partition=batch,
+                metadata={"dagster/partition_row_count": n},
+                tags={"dagster/data_version": digest},
+            )
+        )
 
 
 @dg.asset(

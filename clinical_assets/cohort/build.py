@@ -25,9 +25,13 @@ from clinical_assets.storage.warehouse import Warehouse
 __all__ = ["dbt_build_arguments", "warehouse_build"]
 
 
+# Where only a part is built, a test that also needs another part waits for it.
+_CAUTIOUS = ("--indirect-selection", "cautious")
+
+
 def dbt_build_arguments(variables: Mapping[str, Any]) -> list[str]:
     """Return the arguments of the dbt command. Never ``--quiet``: it would silence the events that carry metadata."""
-    return ["build", "--no-use-colors", "--log-level-file", "none", "--vars", json.dumps(variables, sort_keys=True)]
+    return ["build", "--no-use-colors", "--log-level-file", "none", *_CAUTIOUS, "--vars", json.dumps(variables, sort_keys=True)]
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import duckdb
 import pyarrow as pa
 
+from clinical_assets.storage.contracts import MODEL_LABELS, MODEL_PREFIX
 from clinical_assets.storage.lake import Lake
 
 __all__ = ["create_lake_views"]
@@ -18,7 +19,8 @@ def create_lake_views(connection: duckdb.DuckDBPyConnection, lake: Lake, tables:
     """Create schema ``lake`` with one view per lake table, named as dbt's sources name it.
 
     ``notes/<table>`` is ``lake.<table>``; any other ``<schema>/<table>`` is ``lake.<schema>_<table>``. Files are listed
-    by name, so a batch that lands during the build cannot appear in one table and not in another.
+    by name, so a batch that lands during the build cannot appear in one table and not in another. The tables of the language
+    models stand together in ``lake.labels_models``.
     """
     connection.execute("create schema if not exists lake")
     for table, schema in tables.items():
@@ -29,13 +31,17 @@ def create_lake_views(connection: duckdb.DuckDBPyConnection, lake: Lake, tables:
             # Human labels name the text that landed, which normalisation may have changed.
             kept.append("raw_text")
         columns = ", ".join(_column(column) for column in kept)
+        parts = lake.tables(subject, MODEL_PREFIX) if table == MODEL_LABELS else []
         if not lake.is_local:
             # DuckDB reads object stores only through an extension that must be downloaded; pyarrow needs none.
-            connection.register("landed", lake.read_all(table, kept))
+            connection.register("landed", pa.concat_tables([lake.read_all(name, kept) for name in (table, *parts) if name == table or lake.batches(name)]))
             connection.execute(f"create or replace table lake.{view} as select {columns} from landed")
             connection.unregister("landed")
             continue
-        files = "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in lake.files(table)) + "]"
+        paths = lake.files(table)
+        for other in parts:
+            paths += [lake.path(other, batch) for batch in lake.batches(other)]
+        files = "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in paths) + "]"
         connection.execute(
             f"create or replace view lake.{view} as select {columns} "
             f"from read_parquet({files}, union_by_name = true, hive_partitioning = false)"

@@ -55,6 +55,11 @@ class SectionIndex:
         self._sections = sorted(sections, key=lambda section: section.heading_start)
         self._starts = [section.heading_start for section in self._sections]
 
+    @property
+    def starts(self) -> list[int]:
+        """Offsets of the headings, ascending."""
+        return list(self._starts)
+
     def at(self, offset: int) -> Section | None:
         """Return the section that holds the offset, heading included, or None."""
         at = bisect_right(self._starts, offset) - 1

@@ -1,4 +1,4 @@
-"""Asset checks of the rule-based labels: Great Expectations, known notes, full coverage."""
+"""Asset checks of the labels: Great Expectations, known notes, full coverage; for models also failures, rates, the cascade."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from clinical_assets.labels.coverage import coverage_of
+from clinical_assets.labels.scope import notes_in_scope
 from clinical_assets.labels.suites import CHECKED_COLUMNS, LABELS_SUITE
+from clinical_assets.labels.trust import trust_in
+from clinical_assets.language_models.catalogue import ModelEntry
 from clinical_assets.quality.checks import build_expectation_checks
 from clinical_assets.storage.lake import Lake
 from resources.deployment import DeploymentResource
 from resources.lake import LakeResource
 from resources.partitions import NOTE_BATCHES
+from resources.warehouse import WarehouseResource
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["build_label_checks"]
+__all__ = ["build_label_checks", "build_model_label_checks"]
 
 
 def build_label_checks(labeller: str) -> list[dg.AssetChecksDefinition]:
@@ -67,3 +71,56 @@ def build_label_checks(labeller: str) -> list[dg.AssetChecksDefinition]:
             )
 
     return [suite, labels_cover_the_notes]
+
+
+def build_model_label_checks(entry: ModelEntry) -> list[dg.AssetChecksDefinition]:
+    """Return the checks of a language model's labels."""
+    table, key = f"labels/{entry.labeller}", dg.AssetKey(["labels", entry.labeller])
+
+    def read(lake: Lake, batch: str) -> "pd.DataFrame":
+        return lake.read(table, batch, CHECKED_COLUMNS).to_pandas()
+
+    suite = build_expectation_checks(
+        ["labels", entry.labeller],
+        LABELS_SUITE,
+        read,
+        partitions_def=NOTE_BATCHES,
+        name=f"{entry.labeller}_labels_meet_expectations",
+    )
+    names = (
+        "every_label_has_a_known_note",
+        "every_note_in_scope_is_labelled",
+        "failures_are_rare",
+        "label_rates_are_steady",
+        "the_cascade_misses_little",
+    )
+    blocking = names[:2]
+
+    @dg.multi_asset_check(
+        name=f"{entry.labeller}_labels_can_be_trusted",
+        specs=[
+            dg.AssetCheckSpec(name, asset=key, blocking=name in blocking, partitions_def=NOTE_BATCHES) for name in names
+        ],
+    )
+    def model_labels_can_be_trusted(
+        context: dg.AssetCheckExecutionContext,
+        lake: LakeResource,
+        deployment: DeploymentResource,
+        warehouse: WarehouseResource,
+    ) -> Iterator[dg.AssetCheckResult]:
+        store, study = lake.open(), deployment.load_study()
+        report = trust_in(
+            store, table, context.partition_key, study, notes_in_scope(warehouse.reader(), context.partition_key)
+        )
+        for name in names:
+            verdict = report[name]
+            yield dg.AssetCheckResult(
+                asset_key=key,
+                check_name=name,
+                passed=verdict.passed,
+                severity=dg.AssetCheckSeverity.ERROR if name in blocking else dg.AssetCheckSeverity.WARN,
+                metadata=dict(verdict.numbers),
+                description=None if verdict.passed else verdict.mend,
+            )
+
+    return [suite, model_labels_can_be_trusted]

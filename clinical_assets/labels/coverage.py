@@ -26,6 +26,6 @@ def coverage_of(labels: pa.Table, notes: pa.Table, fields: Sequence[str]) -> Cov
     pairs = (
         matched.group_by([*keys, "field"])
         .aggregate([])
-        .join(pa.table({"field": list(fields)}), "field", join_type="left semi")
+        .join(pa.table({"field": pa.array(list(fields), pa.string())}), "field", join_type="left semi")
     )
     return Coverage(labels.num_rows - matched.num_rows, notes.num_rows * len(fields) - pairs.num_rows)

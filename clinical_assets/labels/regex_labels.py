@@ -25,7 +25,7 @@ from clinical_assets.labels.seed_rules import LOOK_BACK, NEGATION_WORDS, SeedMat
 from clinical_assets.study.model import Study
 from clinical_assets.study.patterns import PatternTimeout
 
-__all__ = ["ENGINE_VERSION", "LABELLERS", "label_identity", "label_notes", "label_notes_seed"]
+__all__ = ["ENGINE_VERSION", "LABELLERS", "label_identity", "label_notes", "label_notes_seed", "section_finder"]
 
 # Raise it whenever the same note, study and lexicon could get another label.
 ENGINE_VERSION = "1"
@@ -58,7 +58,7 @@ def label_notes(
     """
     table = _checked(notes, labelled_at)
     compiled = _compiled(study.model_dump_json(include={"fields"}), study)
-    find_sections = _section_finder(sections, table)
+    find_sections = section_finder(sections, table)
     mention_is_enough = [field.mention_is_enough for field in compiled.fields]
     findings = Findings()
     k = len(compiled.fields)
@@ -183,7 +183,7 @@ def _texts(table: pa.Table, rows: np.ndarray[Any, Any]) -> pa.ChunkedArray:
     return table["text"].take(pa.array(rows, pa.int64()))
 
 
-def _section_finder(sections: pa.Table, notes: pa.Table) -> Callable[[int], Callable[[], SectionIndex]]:
+def section_finder(sections: pa.Table, notes: pa.Table) -> Callable[[int], Callable[[], SectionIndex]]:
     """Return row -> (-> sections of that note); sections become Python objects only for notes that need them."""
     missing = [name for name in _SECTION_COLUMNS if name not in sections.schema.names and name != "text_sha256"]
     if missing:

@@ -12,10 +12,19 @@ from clinical_assets.statistics.survival import Curve
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["at_risk_label", "bars_figure", "markdown_image", "step_figure", "visible_until"]
+__all__ = [
+    "COLOURS",
+    "at_risk_label",
+    "bars_figure",
+    "markdown_image",
+    "new_figure",
+    "png_bytes",
+    "step_figure",
+    "visible_until",
+]
 
 # Okabe & Ito (2008); told apart by line style as well, for print.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _STYLES = ("-", "--", "-.", ":")
 
 
@@ -48,14 +57,14 @@ def step_figure(
     smallest
         A curve ends where fewer are at risk, and numbers at risk from 1 to below it are shown as such.
     """
-    figure = _figure(8.0, 5.0 + 0.28 * len(curves))
+    figure = new_figure(8.0, 5.0 + 0.28 * len(curves))
     rows = len(curves)
     axes, table = figure.subplots(2, 1, height_ratios=[5, 0.5 + 0.32 * rows])
     last = max([visible_until(curve, smallest) for curve in curves.values()] or [0.0]) / unit
     ticks = _ticks(last)
     for i, (label, curve) in enumerate(curves.items()):
         shown = curve.time <= visible_until(curve, smallest)
-        colour, style = _COLOURS[i % len(_COLOURS)], _STYLES[i % len(_STYLES)]
+        colour, style = COLOURS[i % len(COLOURS)], _STYLES[i % len(_STYLES)]
         x = curve.time[shown] / unit
         n = at_risk_label(int(curve.n_at_risk[0]), smallest)
         axes.step(x, curve.estimate[shown], where="post", color=colour, linestyle=style, label=f"{label} (n = {n})")
@@ -75,17 +84,17 @@ def step_figure(
     table.axis("off")
     figure.text(0.99, 0.005, f"Bands: 95 % confidence. Curves end where fewer than {smallest} are at risk.",
                 ha="right", fontsize=7, color="0.35")  # fmt: skip
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def bars_figure(
     rows: Sequence[tuple[str, int | None]], *, title: str, xlabel: str, note: str = "", withheld: str = "withheld"
 ) -> bytes:
     """Draw one horizontal bar per row, in order, with its number; a None is said to be withheld. Return a PNG."""
-    figure = _figure(8.0, 1.2 + 0.36 * max(len(rows), 1))
+    figure = new_figure(8.0, 1.2 + 0.36 * max(len(rows), 1))
     axes = figure.subplots()
     places = range(len(rows))
-    axes.barh(places, [n or 0 for _, n in rows], color=_COLOURS[0], height=0.62)
+    axes.barh(places, [n or 0 for _, n in rows], color=COLOURS[0], height=0.62)
     for place, (_, n) in zip(places, rows, strict=True):
         axes.annotate(withheld if n is None else f"{n:,}", (n or 0, place), xytext=(4, 0), textcoords="offset points",
                       va="center", fontsize=8, color="0.35" if n is None else "black")  # fmt: skip
@@ -96,7 +105,7 @@ def bars_figure(
     axes.spines[["top", "right"]].set_visible(False)
     if note:
         figure.text(0.99, 0.005, note, ha="right", fontsize=7, color="0.35")
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def markdown_image(png: bytes, description: str) -> str:
@@ -104,13 +113,15 @@ def markdown_image(png: bytes, description: str) -> str:
     return f"![{description}](data:image/png;base64,{base64.b64encode(png).decode('ascii')})"
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of that size, inches, that no display is needed for."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _png(figure: Any) -> bytes:
+def png_bytes(figure: Any) -> bytes:
+    """Return a figure as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)

@@ -15,6 +15,8 @@ __all__ = [
     "LABEL_IDENTITY",
     "LABEL_STATUSES",
     "LAKE_TABLES",
+    "MODEL_LABELS",
+    "MODEL_PREFIX",
     "NOTES",
     "NOTE_STATUSES",
     "REJECTS",
@@ -27,7 +29,7 @@ __all__ = [
 VOLATILE = frozenset({"ingested_at", "labelled_at", "run_id", "seconds", "source_file_sha256"})
 
 NOTE_STATUSES = ("usable", "blank", "stub", "scanned_pointer", "not_english")
-LABEL_STATUSES = ("labelled", "no_text", "parse_error", "truncated", "too_long", "unsupported")
+LABEL_STATUSES = ("labelled", "no_text", "parse_error", "truncated", "too_long", "unsupported", "unavailable")
 ASSERTIONS = ("affirmed", "negated", "possible", "historical", "hypothetical", "family")
 
 
@@ -121,7 +123,7 @@ LABELS = pa.schema(
         _column("adapter_sha", pa.string(), "Digest of the LoRA adapter; empty for none", nullable=False),
         _column("prompt_sha", pa.string(), "Digest of the prompt, or of the concepts for rules", nullable=False),
         _column("schema_version", pa.string(), "Version of the study's answer schema", nullable=False),
-        _column("decoding", pa.string(), "How the answer was read: rules, schema_scoring, ...", nullable=False),
+        _column("decoding", pa.string(), "How the answer was read: rules, schema_scoring, think_512+schema_scoring, ...", nullable=False),
         _column("person_id", pa.int64(), "OMOP person.person_id", nullable=False),
         _column("batch", pa.string(), "Note batch", nullable=False),
         _column("field", pa.string(), "Field of the study, e.g. cml_diagnosed", nullable=False),
@@ -133,7 +135,7 @@ LABELS = pa.schema(
         _column("assertion", pa.string(), " | ".join(ASSERTIONS) + "; of the evidence; null if not mentioned"),
         _column("evidence_start", pa.int32(), "Offset of the evidence in the note's text"),
         _column("evidence_end", pa.int32(), "Offset past the evidence"),
-        _column("reason", pa.string(), "Rule that decided, e.g. pre_negation:denies or section:family_history"),
+        _column("reason", pa.string(), "Rule that decided (pre_negation:denies, section:family_history), or how evidence and a model's answer agree"),
         _column("n_input_tokens", pa.int32(), "Tokens read; null for rules"),
         _column("n_output_tokens", pa.int32(), "Tokens written; null for rules"),
         _column("seconds", pa.float32(), "Seconds spent on the note; null where not measured per note"),
@@ -143,6 +145,10 @@ LABELS = pa.schema(
 )
 
 
+# Stands for the tables labels/llm_<model>, of which there are as many as the catalogue has models; holds no rows itself.
+MODEL_LABELS = "labels/models"
+MODEL_PREFIX = "llm_"
+
 # Every table of the lake, declared from the start so that no scan finds nothing. Labels share one contract.
 LAKE_TABLES: dict[str, pa.Schema] = {
     "notes/notes": NOTES,
@@ -151,6 +157,7 @@ LAKE_TABLES: dict[str, pa.Schema] = {
     "notes/intakes": INTAKES,
     "labels/regex": LABELS,
     "labels/regex_seed": LABELS,
+    MODEL_LABELS: LABELS,
 }
 
 

@@ -20,6 +20,7 @@ FAILPOINTS = (
     "ingest.after_sections",
     "ingest.after_rejects",
     "ingest.after_notes",
+    "model_labels.after_put_by",
     "warehouse.after_copy",
     "warehouse.after_build",
     "warehouse.before_replace",

@@ -159,6 +159,17 @@ class Lake:
         """Tell whether the partition's file is there (a fact of the store, not of the event log)."""
         return self._exists(self.path(table, batch))
 
+    def tables(self, schema: str, prefix: str) -> list[str]:
+        """Return the tables ``<schema>/<prefix>...`` that have a folder, sorted."""
+        selector = pafs.FileSelector(f"{self._base}/{schema}", allow_not_found=True)
+        names = (i.base_name for i in self._fs.get_file_info(selector) if i.type == pafs.FileType.Directory)
+        return sorted(f"{schema}/{name}" for name in names if name.startswith(prefix))
+
+    def remove(self, table: str, batch: str) -> None:
+        """Delete one partition, if it is there."""
+        if self.has(table, batch):
+            self._fs.delete_dir(self.path(table, batch).rsplit("/", 1)[0])
+
     def batches(self, table: str) -> list[str]:
         """Return the batch keys that hold a data file, sorted."""
         selector = pafs.FileSelector(self.folder(table), allow_not_found=True, recursive=True)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from clinical_assets.study.cohort import CohortRules, LatestNote, Publication
+from clinical_assets.study.labelling import Labelling
 from clinical_assets.study.patterns import check_pattern, expand_term
 
 __all__ = [
@@ -208,6 +209,7 @@ class Study(_Strict):
         "latest",
         description="notes given to language models: the latest per person, the cohort's in its window, or all",
     )
+    labelling: Labelling = Labelling()
     publication: Publication = Publication()
     fields: Annotated[list[FieldRule], Field(min_length=1)]
 

@@ -21,7 +21,7 @@ from clinical_assets.synthetic.obstetrics import build_delivery
 from clinical_assets.synthetic.persons import CML_ARCHETYPES, new_person
 from clinical_assets.synthetic.tables import omop_tables
 
-__all__ = ["Hospital", "build_hospital", "truth_table"]
+__all__ = ["Hospital", "build_hospital", "build_person", "truth_table"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ _SPECIAL: dict[str, Callable[[Chart], None]] = {
 }
 
 
-def _person(config: HospitalConfig, index: int) -> Chart:
+def build_person(config: HospitalConfig, index: int) -> Chart:
+    """Return the chart of the person with that index."""
     chart = new_person(config, index)
     special = _SPECIAL.get(chart.archetype)
     if special is not None:
@@ -94,7 +95,7 @@ def _bad_row_truth(bad: Sequence[BadRow]) -> pa.Table:
 def build_hospital(config: HospitalConfig | None = None) -> Hospital:
     """Build the demo hospital of a configuration; the same configuration gives the same rows."""
     settings = config if config is not None else HospitalConfig()
-    charts = [_person(settings, index) for index in range(settings.n_persons)]
+    charts = [build_person(settings, index) for index in range(settings.n_persons)]
     notes = [note for chart in charts for note in write_notes(chart, settings.seed)]
     batches = split_notes(notes)
     bad = plan_bad_rows(batches[BAD_ROWS_BATCH][1], settings)

@@ -21,7 +21,7 @@ from clinical_assets.synthetic.notes_cml import signature, write_cml
 from clinical_assets.synthetic.notes_other import write_other
 from clinical_assets.synthetic.odd_notes import ODD_KINDS, lab_printout, odd_text
 
-__all__ = ["Landed", "write_notes"]
+__all__ = ["CML_TOPICS", "Landed", "write_notes"]
 
 _TITLES = {
     "Progress Notes": ("Progress Note", "Clinic Note", "Office Visit", ""),
@@ -29,7 +29,7 @@ _TITLES = {
     "Consult Note": ("Consultation", "Initial Consult"),
     "Telephone Encounter": ("Telephone Encounter", "Phone Call"),
 }
-_CML_TOPICS = ("cml_workup", "cml_diagnosis", "cml_follow_up", "cml_phone", "cml_discharge")
+CML_TOPICS = ("cml_workup", "cml_diagnosis", "cml_follow_up", "cml_phone", "cml_discharge")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def _compose(chart: Chart, slot: NoteSlot, dice: Dice, earlier: dict[object, tup
     """Write one usable note."""
     w = Writer(chart, dice, note_values(chart, slot, dice))
     story = chart.story
-    if isinstance(story, CmlStory) and slot.topic in _CML_TOPICS:
+    if isinstance(story, CmlStory) and slot.topic in CML_TOPICS:
         write_cml(w, story, slot)
         key: object = (slot.topic, signature(story, slot.day))
     else:

@@ -1,0 +1,272 @@
+"""Labels of a language model for one note batch: who is asked, what is kept, what is written.
+
+The model is opened only if a note needs it. Answers are put by regularly, so that a run that is killed goes on where it was.
+Evidence is found anew at every write: it costs little, and follows the study's terms.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from clinical_assets.labels.evidence import EvidenceFinder, FieldEvidence
+from clinical_assets.labels.ledger import LabelTally, carry_over
+from clinical_assets.labels.model_rows import Answered, answered_rows, answers_of, finished_rows
+from clinical_assets.labels.parts import combine, parts_of
+from clinical_assets.labels.regex_labels import section_finder
+from clinical_assets.language_models.answers import Answer, AnswerSchema, Backend, Request, sha256
+from clinical_assets.language_models.catalogue import ModelEntry
+from clinical_assets.language_models.prompts import Prompt
+from clinical_assets.privacy import withhold_messages
+from clinical_assets.progress import Progress
+from clinical_assets.storage.contracts import LABELS
+from clinical_assets.storage.failpoints import failpoint
+from clinical_assets.storage.lake import ContractError, Lake, Written
+from clinical_assets.study.model import Study
+
+__all__ = ["ModelRun", "Question", "audited", "label_batch_with_model", "question_of"]
+
+NOTE_COLUMNS = ["note_id", "person_id", "text", "text_sha256", "status", "batch"]
+_PUT_BY_SECONDS = 30.0
+_AT_ONCE = 512  # notes whose tokens are held at a time
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a study asks of a model: the fields, the wording, and the digest that stands for both."""
+
+    schema: AnswerSchema
+    prompt: Prompt
+    sha: str
+
+
+@dataclass
+class ModelRun:
+    """What a run did. Tokens and seconds are those of the model, for the notes computed in this run."""
+
+    written: Written
+    tally: LabelTally
+    seconds: float
+    n_notes: int
+    n_asked: int
+    n_input_tokens: int = 0
+    n_output_tokens: int = 0
+    model_seconds: float = 0.0
+    by_status: dict[str, int] = field(default_factory=dict)
+
+
+def question_of(study: Study, entry: ModelEntry) -> Question:
+    """Return what the study asks: its fields with `ask_models`, in the study's order."""
+    asked = [rule for rule in study.fields if rule.ask_models]
+    schema = AnswerSchema(tuple(rule.name for rule in asked))
+    wording = study.labelling.prompt
+    prompt = Prompt.build(wording.system, wording.user, schema, [rule.definition for rule in asked])
+    how = f"overlap={study.labelling.overlap};template={entry.chat_template or ''}"
+    return Question(schema, prompt, sha256(prompt.sha256, how))
+
+
+def audited(note_id: int, share: float) -> bool:
+    """Tell whether a note is in the random sample that a model reads whatever its terms; the same for ever."""
+    return int(sha256("audit", str(note_id))[:8], 16) / 0xFFFFFFFF < share
+
+
+def label_batch_with_model(
+    lake: Lake,
+    entry: ModelEntry,
+    study: Study,
+    batch: str,
+    scope: Collection[int],
+    revision: str,
+    open_backend: Callable[[Question], AbstractContextManager[Backend]],
+    *,
+    run_id: str,
+    labelled_at: datetime,
+    log: Callable[[str], None],
+) -> ModelRun:
+    """Label the notes of a batch that are in scope, and replace the partition ``labels/llm_<model>``.
+
+    Parameters
+    ----------
+    scope
+        note_ids to be labelled. Labels of other notes of the batch that still hold are kept.
+    revision
+        What tells the weights from others.
+    open_backend
+        Opens the model; called only if a note has to be read.
+
+    Raises
+    ------
+    Whatever the backend raises (ModelError, ServerError): what was answered until then is put by.
+    """
+    started = time.monotonic()
+    table, shelf = f"labels/{entry.labeller}", f"labels_put_by/{entry.labeller}"
+    question = question_of(study, entry)
+    decoding = ("cascade+" if study.labelling.cascade else "") + entry.full_decoding
+    identity = {
+        "labeller": entry.labeller,
+        "model_revision": revision,
+        "adapter_sha": "",
+        "prompt_sha": question.sha,
+        "schema_version": study.schema_version,
+        "decoding": decoding,
+    }
+    notes = lake.read("notes/notes", batch, NOTE_COLUMNS)
+    kept = _kept(lake, (table, shelf), batch, notes, identity, question.schema)
+    asked_for = pc.is_in(notes["note_id"], value_set=pa.array(sorted(scope), pa.int64()))
+    done = pc.is_in(notes["note_id"], value_set=pa.array(kept, pa.int64()))
+    todo = notes.filter(pc.and_(asked_for, pc.invert(done)))
+    work = _Work(study, question, lake.read("notes/sections", batch), notes)
+    run = ModelRun(None, LabelTally(), 0.0, notes.filter(asked_for).num_rows, 0)  # type: ignore[arg-type]
+    with withhold_messages(ContractError, OSError, ValueError, *_backend_errors()):
+        for number, answered in enumerate(work.answer(todo, open_backend, run, log)):
+            kept |= answered
+            if work.time_to_put_by(number):
+                _write(lake, shelf, batch, notes, kept, identity, work, run_id, labelled_at)
+                failpoint("model_labels.after_put_by")
+        run.written = _write(lake, table, batch, notes, kept, identity, work, run_id, labelled_at)
+        lake.remove(shelf, batch)
+    rows = lake.read(table, batch, ["field", "value", "status"])
+    run.tally.count(rows)
+    run.tally.n_computed, run.tally.n_cached = todo.num_rows, run.n_notes - todo.num_rows
+    counts = rows["status"].value_counts().to_pylist()
+    run.by_status = {item["values"]: item["counts"] for item in counts}
+    run.seconds = round(time.monotonic() - started, 3)
+    return run
+
+
+def _backend_errors() -> tuple[type[Exception], ...]:
+    # Their messages are ours, and hold no text of a note.
+    from clinical_assets.language_models.devices import DeviceError
+    from clinical_assets.language_models.loading import ModelError
+    from clinical_assets.language_models.server import ServerError
+
+    return ModelError, ServerError, DeviceError
+
+
+def _kept(
+    lake: Lake, tables: Sequence[str], batch: str, notes: pa.Table, identity: Mapping[str, str], schema: AnswerSchema
+) -> dict[int, Answered]:
+    """Return note_id -> answer for the notes whose labels still stand, from the partition and what was put by."""
+    kept: dict[int, Answered] = {}
+    for table in tables:
+        if lake.has(table, batch):
+            rows = carry_over(lake.read(table, batch), notes, identity)
+            kept |= answers_of(rows, schema)
+    return kept
+
+
+def _write(
+    lake: Lake,
+    table: str,
+    batch: str,
+    notes: pa.Table,
+    answered: Mapping[int, Answered],
+    identity: Mapping[str, str],
+    work: _Work,
+    run_id: str,
+    labelled_at: datetime,
+) -> Written:
+    rows = answered_rows(notes, answered, identity, work.question.schema, run_id, labelled_at)
+    return lake.write(table, finished_rows(rows, work.evidence, work.finder), LABELS, batch=batch)
+
+
+class _Work:
+    """The notes of one batch while they are read."""
+
+    def __init__(self, study: Study, question: Question, sections: pa.Table, notes: pa.Table) -> None:
+        self.question, self.finder = question, EvidenceFinder(study)
+        self._rules = study.labelling
+        self._find_sections = section_finder(sections, notes)
+        self._row_of = {note_id: row for row, note_id in enumerate(notes["note_id"].to_pylist())}
+        self._texts = notes["text"].combine_chunks()
+        self._found: dict[int, dict[str, FieldEvidence] | None] = {}
+        self._put_by_at = time.monotonic()
+
+    def evidence(self, note_id: int) -> dict[str, FieldEvidence] | None:
+        """Return what the rules find in a note."""
+        if note_id not in self._found:
+            row = self._row_of[note_id]
+            self._found[note_id] = self.finder.find(self._texts[row].as_py(), self._find_sections(row))
+        return self._found[note_id]
+
+    def time_to_put_by(self, number: int) -> bool:
+        """Tell whether enough was answered since the last time to be worth a write."""
+        if time.monotonic() - self._put_by_at < _PUT_BY_SECONDS and number:
+            return False
+        self._put_by_at = time.monotonic()
+        return number > 0
+
+    def answer(
+        self,
+        notes: pa.Table,
+        open_backend: Callable[[Question], AbstractContextManager[Backend]],
+        run: ModelRun,
+        log: Callable[[str], None],
+    ) -> Iterator[dict[int, Answered]]:
+        """Yield note_id -> answer, a group of notes at a time: first those that need no model."""
+        schema = self.question.schema
+        settled: dict[int, Answered] = {}
+        waiting = []
+        for row in notes.select(["note_id", "status", "text"]).to_pylist():
+            if row["status"] != "usable" or row["text"] is None:
+                settled[row["note_id"]] = Answered.without_text(schema)
+            elif self._rules.cascade and not self._needs_model(row["note_id"]):
+                settled[row["note_id"]] = Answered.unmentioned_fields(schema)
+            else:
+                waiting.append((row["note_id"], row["text"]))
+        if settled:
+            yield settled
+        if not waiting:
+            return
+        progress = Progress("notes read by the model", len(waiting), log)
+        run.n_asked = len(waiting)
+        with open_backend(self.question) as backend:
+            for first in range(0, len(waiting), _AT_ONCE):
+                for note_id, answer in self._ask(backend, waiting[first : first + _AT_ONCE]):
+                    run.n_input_tokens += answer.n_input_tokens or 0
+                    run.n_output_tokens += answer.n_output_tokens or 0
+                    run.model_seconds += answer.seconds or 0.0
+                    progress.add(1)
+                    yield {note_id: self._settle(note_id, answer)}
+
+    def _ask(self, backend: Backend, notes: Sequence[tuple[int, str]]) -> Iterator[tuple[int, Answer]]:
+        """Yield (note_id, answer) as soon as all parts of a note are answered."""
+        requests: list[Request] = []
+        note_of: list[int] = []
+        left: dict[int, int] = {}
+        for note_id, text in notes:
+            starts = self._find_sections(self._row_of[note_id])().starts
+            draft = self.finder.rule_values(self.evidence(note_id), self.question.schema.fields) if self._drafts else None
+            parts = parts_of(text, starts, backend.room, backend.token_count, overlap=self._rules.overlap)
+            left[note_id] = len(parts)
+            note_of += [note_id] * len(parts)
+            requests += [Request(text[start:end], draft) for start, end in parts]
+        answers: dict[int, list[Answer]] = {note_id: [] for note_id in left}
+        for index, answer in backend.answer(requests):
+            note_id = note_of[index]
+            answers[note_id].append(answer)
+            if len(answers[note_id]) == left[note_id]:
+                yield note_id, combine(answers.pop(note_id))
+
+    @property
+    def _drafts(self) -> bool:
+        return self._rules.draft == "rules"
+
+    def _needs_model(self, note_id: int) -> bool:
+        evidence = self.evidence(note_id)
+        mentioned = evidence is None or any(name in evidence for name in self.question.schema.fields)
+        return mentioned or audited(note_id, self._rules.audit_share)
+
+    def _settle(self, note_id: int, answer: Answer) -> Answered:
+        """With the cascade, a field without a mention is false whatever the model says, except in the audit sample."""
+        evidence = self.evidence(note_id)
+        if not self._rules.cascade or evidence is None or audited(note_id, self._rules.audit_share):
+            return Answered(answer)
+        unmentioned = tuple(name not in evidence for name in self.question.schema.fields)
+        return Answered(answer, unmentioned)

@@ -1,0 +1,157 @@
+"""The catalogue of models as data: what may be written about a model, read and validated from YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+__all__ = ["SHIPPED_CATALOGUE", "Catalogue", "CatalogueError", "ModelEntry", "load_catalogue"]
+
+SHIPPED_CATALOGUE = Path(__file__).with_name("catalogue.yaml")
+
+Task = Literal["labels", "summaries", "adapters", "embeddings", "prediction"]
+
+
+class CatalogueError(ValueError):
+    """A catalogue that cannot be used; the message names file, entry, what was expected and how to mend it."""
+
+
+class ModelEntry(BaseModel):
+    """One model: where it comes from, how it is run, and what it is for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="names the asset, the pool slot and the labeller")
+    description: str = Field(min_length=10, description="what the model is, in plain words")
+    model: str | None = Field(None, min_length=1, description="Hugging Face id, folder, or the name a server knows")
+    revision: str | None = Field(None, pattern=r"^[0-9a-f]{40}$", description="commit of the Hugging Face repository")
+    recipe: str | None = Field(None, description="demo models: the recipe it is trained by (demo_models)")
+    backend: Literal["transformers", "server", "gguf"] = "transformers"
+    gguf_file: str | None = Field(None, description="backend gguf: the file in the repository or folder")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    quantization: Literal["nf4"] | None = Field(None, description="nf4: 4-bit by bitsandbytes, double quantization")
+    context_length: int = Field(gt=0, description="tokens: prompt, thought and answer together")
+    parameters: float | None = Field(None, gt=0, description="parameters in billions, to foretell the memory needed")
+    chat_template: str | None = Field(None, description="jinja file beside the catalogue; default the tokenizer's own")
+    reasoning: bool = False
+    max_thinking_tokens: int = Field(0, ge=0)
+    decoding: Literal["schema_scoring", "constrained_generation"] = "schema_scoring"
+    licence: str = Field(min_length=2, description="licence, and what it asks of the user")
+    profile: Literal["demo", "gpu", "server"]
+    tasks: list[Task] = ["labels"]
+    server_url: str | None = Field(None, pattern=r"^https?://", description="backend server: base URL, up to /v1")
+    api_key_variable: str | None = Field(None, pattern=r"^[A-Z][A-Z0-9_]*$", description="variable with the API key")
+    max_concurrency: int = Field(32, ge=1, le=1024, description="backend server: requests in flight at most")
+    timeout_seconds: float = Field(120.0, gt=0, description="backend server: time for one answer")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelEntry:
+        if (self.recipe is None) == (self.model is None):
+            raise ValueError("give either model (weights that exist) or recipe (a demo model to be trained)")
+        if self.backend == "gguf" and not self.gguf_file:
+            raise ValueError("backend gguf needs gguf_file")
+        if self.backend == "server" and not self.server_url:
+            raise ValueError("backend server needs server_url")
+        if self.quantization and self.backend != "transformers":
+            raise ValueError("quantization is for backend transformers; a gguf file or a server brings its own")
+        if self.reasoning != bool(self.max_thinking_tokens):
+            raise ValueError("reasoning models need max_thinking_tokens above 0, others none")
+        if self.recipe and (self.profile != "demo" or self.backend != "transformers"):
+            raise ValueError("a recipe is for profile demo and backend transformers")
+        return self
+
+    @property
+    def labeller(self) -> str:
+        """How the model is named in label tables."""
+        return f"llm_{self.name}"
+
+    @property
+    def full_decoding(self) -> str:
+        """How its answers are read: part of a label's identity."""
+        return f"think_{self.max_thinking_tokens}+{self.decoding}" if self.reasoning else self.decoding
+
+
+class Catalogue(BaseModel):
+    """All models, in the order of the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    models: Annotated[list[ModelEntry], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Catalogue:
+        names = [entry.name for entry in self.models]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"duplicate model names: {', '.join(twice)}; every model needs a name of its own")
+        return self
+
+    def entry(self, name: str) -> ModelEntry:
+        """Return the model of that name; CatalogueError names the known ones."""
+        for entry in self.models:
+            if entry.name == name:
+                return entry
+        known = ", ".join(entry.name for entry in self.models)
+        raise CatalogueError(f"no model {name!r} in the catalogue; known: {known}")
+
+    def for_task(self, task: Task) -> list[ModelEntry]:
+        """Return the models that are offered for a task."""
+        return [entry for entry in self.models if task in entry.tasks]
+
+
+def load_catalogue(path: Path | None = None) -> Catalogue:
+    """Read a catalogue.
+
+    Parameters
+    ----------
+    path
+        YAML file; None for the shipped one.
+
+    Raises
+    ------
+    CatalogueError
+        If the file is missing, is not YAML, or an entry is wrong: the path of every error and what is allowed.
+    """
+    import yaml
+
+    source = path or SHIPPED_CATALOGUE
+    try:
+        raw: Any = yaml.safe_load(source.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CatalogueError(
+            f"{source}: cannot be read ({error.strerror}); set CLINICAL_CATALOGUE to a YAML file or unset it"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise CatalogueError(f"{source}: byte {error.start + 1} is not UTF-8; save the file as UTF-8") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark else ""
+        raise CatalogueError(f"{source}:{where} is not YAML: {getattr(error, 'problem', 'unreadable')}") from None
+    try:
+        read = Catalogue.model_validate(raw)
+    except ValidationError as error:
+        lines = [f"{source}: {error.error_count()} error(s)"]
+        for item in error.errors(include_url=False, include_input=False):
+            fields = ModelEntry.model_fields if len(item["loc"]) > 1 else Catalogue.model_fields
+            allowed = f"; allowed: {', '.join(fields)}" if item["type"] == "extra_forbidden" else ""
+            lines.append(f"  {_place(raw, item['loc'])}: {item['msg']}{allowed}")
+        raise CatalogueError("\n".join(lines)) from None
+    beside = [
+        entry.model_copy(update={"chat_template": str(source.parent / entry.chat_template)})
+        if entry.chat_template
+        else entry
+        for entry in read.models
+    ]
+    return Catalogue(models=beside)
+
+
+def _place(raw: Any, path: Sequence[str | int]) -> str:
+    """Return where an error is: the path in the file, and the name of the model that is there."""
+    place = ".".join(map(str, path)) or "top level"
+    try:
+        return f"{place} ({raw['models'][path[1]]['name']})"
+    except (LookupError, TypeError):
+        return place

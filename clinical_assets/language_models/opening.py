@@ -1,0 +1,106 @@
+"""From a catalogue entry to a backend that answers: the one place that knows which backends there are."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from clinical_assets.language_models.answers import AnswerSchema, Backend
+from clinical_assets.language_models.catalogue import ModelEntry
+from clinical_assets.language_models.devices import Device, find_device, peak_memory
+from clinical_assets.language_models.loading import ModelError, load_model, model_revision, release
+from clinical_assets.language_models.local import LocalBackend
+from clinical_assets.language_models.prompts import Prompt
+from clinical_assets.language_models.server import ServerBackend
+
+__all__ = ["Usage", "backend_revision", "open_backend"]
+
+
+@dataclass
+class Usage:
+    """What a model took: device, peak memory in bytes (of this process so far; None for a server), seconds to load."""
+
+    device: str = "none"
+    peak_bytes: int | None = None
+    load_seconds: float = 0.0
+    n_passes: int = 0
+
+
+def backend_revision(entry: ModelEntry, folder: Path | None) -> str:
+    """Return what tells the weights from others; for a server the name it goes by, which is all that is known of it.
+
+    Raises
+    ------
+    ModelError
+        If local weights are missing or unsafe.
+    """
+    if entry.backend == "server":
+        return f"server:{entry.model}" + (f"@{entry.revision}" if entry.revision else "")
+    return model_revision(entry, folder)
+
+
+@contextlib.contextmanager
+def open_backend(
+    entry: ModelEntry,
+    schema: AnswerSchema,
+    prompt: Prompt,
+    *,
+    folder: Path | None = None,
+    device: str = "auto",
+    log: Callable[[str], None] = lambda line: None,
+    usage: Usage | None = None,
+) -> Iterator[Backend]:
+    """Open a model for one question; its memory is released at the end.
+
+    Parameters
+    ----------
+    folder
+        Where a demo model's weights are; None for what the entry names.
+    device
+        auto, cpu, cuda or mps.
+    usage
+        Filled in at the end.
+
+    Raises
+    ------
+    ModelError, DeviceError, ServerError
+        If the model cannot be used: which, why, and what to do.
+    """
+    import time
+
+    spent = usage if usage is not None else Usage()
+    if entry.backend == "server":
+        server = ServerBackend(
+            entry, schema, prompt, base_url=entry.server_url or "", api_key=_api_key(entry), log=log
+        )
+        spent.device = "server"
+        try:
+            yield server
+        finally:
+            server.close()
+        return
+    started = time.monotonic()
+    where: Device = find_device(device)
+    loaded = load_model(entry, where, folder=folder, log=log)
+    try:
+        backend = LocalBackend(loaded, entry, schema, prompt, log=log)
+        spent.device, spent.load_seconds = where.kind, round(time.monotonic() - started, 3)
+        yield backend
+        spent.n_passes, spent.peak_bytes = backend.n_passes, peak_memory(where)
+        backend.close()
+    finally:
+        release(loaded)
+
+
+def _api_key(entry: ModelEntry) -> str | None:
+    if entry.api_key_variable is None:
+        return None
+    key = os.environ.get(entry.api_key_variable)
+    if not key:
+        raise ModelError(
+            f"model {entry.name!r}: the variable {entry.api_key_variable} with the server's API key is not set"
+        )
+    return key

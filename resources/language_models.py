@@ -1,0 +1,49 @@
+"""The models of the catalogue, opened on the device of this deployment."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import dagster as dg
+
+from clinical_assets.language_models.answers import AnswerSchema, Backend
+from clinical_assets.language_models.catalogue import Catalogue, ModelEntry, load_catalogue
+from clinical_assets.language_models.demo_models.recipes import recipe_folder
+from clinical_assets.language_models.opening import Usage, backend_revision, open_backend
+from clinical_assets.language_models.prompts import Prompt
+from resources.deployment import DeploymentResource
+from resources.gpu import GpuResource
+
+__all__ = ["LanguageModelsResource"]
+
+
+class LanguageModelsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Opens models one at a time; steps that use it stand in the pool `gpu`."""
+
+    deployment: dg.ResourceDependency[DeploymentResource]
+    gpu: dg.ResourceDependency[GpuResource]
+
+    def catalogue(self) -> Catalogue:
+        """Return the catalogue of this deployment."""
+        return load_catalogue(self.deployment.settings().catalogue)
+
+    def folder(self, entry: ModelEntry, schema: AnswerSchema, prompt: Prompt) -> Path | None:
+        """Return where a demo model's weights for this question are or will be; None for other models."""
+        return recipe_folder(self.deployment.settings().models, entry, schema, prompt) if entry.recipe else None
+
+    def revision(self, entry: ModelEntry, schema: AnswerSchema, prompt: Prompt) -> str:
+        """Return what tells the weights from others, without loading them."""
+        return backend_revision(entry, self.folder(entry, schema, prompt))
+
+    def open(
+        self,
+        entry: ModelEntry,
+        schema: AnswerSchema,
+        prompt: Prompt,
+        *,
+        log: Callable[[str], None] = lambda line: None,
+        usage: Usage | None = None,
+    ) -> AbstractContextManager[Backend]:
+        """Open a model for one question; see :func:`clinical_assets.language_models.opening.open_backend`."""
+        folder = self.folder(entry, schema, prompt)
+        return open_backend(entry, schema, prompt, folder=folder, device=self.gpu.wanted, log=log, usage=usage)
