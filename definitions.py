@@ -16,9 +16,10 @@ from clinical_assets.labels.assets import (
     build_demo_model_assets,
     build_model_label_assets,
     build_rule_label_assets,
+    label_report_figures,
     model_labels_key,
 )
-from clinical_assets.labels.checks import build_label_checks, build_model_label_checks
+from clinical_assets.labels.checks import build_evaluation_checks, build_label_checks, build_model_label_checks
 from clinical_assets.language_models.catalogue import load_catalogue
 from clinical_assets.notes.assets import ingest_note_batch
 from clinical_assets.notes.checks import build_note_checks
@@ -70,6 +71,7 @@ def build_defs(
         *build_rule_label_assets(),
         *build_demo_model_assets(labelling),
         *build_model_label_assets(labelling),
+        label_report_figures,
     ]
     assets = dg.map_asset_specs(with_automation, built)
     specs = [spec for asset in assets for spec in ([asset] if isinstance(asset, dg.AssetSpec) else asset.specs)]
@@ -88,6 +90,7 @@ def build_defs(
             *build_label_checks("regex"),
             *build_label_checks("regex_seed"),
             *(check for entry in labelling for check in build_model_label_checks(entry)),
+            *build_evaluation_checks(),
             *build_failed_partition_checks(per_batch),
         ],
         jobs=[

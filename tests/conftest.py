@@ -18,6 +18,7 @@ for name, value in {
     "HF_HUB_OFFLINE": "1",
     "GX_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",  # see clinical_assets/processor.py
 }.items():
     os.environ.setdefault(name, value)
 for name in [name for name in os.environ if name.startswith("CLINICAL_") and name != "CLINICAL_PUBLIC_DATA"]:

@@ -10,11 +10,11 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtC
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from clinical_assets.cohort.build import dbt_build_arguments, warehouse_build
-from clinical_assets.cohort.figures import study_figures, write_figures
+from clinical_assets.cohort.figures import study_figures
 from clinical_assets.cohort.omop_landing import cdm_tables, snapshot_digest, snapshot_files
 from clinical_assets.cohort.parameters import dbt_vars, parameters_digest
 from clinical_assets.cohort.scope import scope_digests
-from clinical_assets.statistics.plots import markdown_image
+from clinical_assets.statistics.plots import markdown_image, write_figures
 from clinical_assets.storage.contracts import MODEL_LABELS
 from resources.dbt_metadata import with_table_metadata
 from resources.deployment import DeploymentResource

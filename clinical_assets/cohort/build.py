@@ -16,8 +16,9 @@ from typing import Any
 import duckdb
 
 from clinical_assets.cohort.lake_views import create_lake_views
-from clinical_assets.cohort.omop_landing import CdmTable, create_landing_views
+from clinical_assets.cohort.omop_landing import CdmTable, create_landing_views, reader_of, snapshot_files
 from clinical_assets.cohort.parameters import create_parameters_table
+from clinical_assets.labels.gold import AnnotationsError, check_annotations
 from clinical_assets.storage.contracts import LAKE_TABLES
 from clinical_assets.storage.lake import Lake
 from clinical_assets.storage.warehouse import Warehouse
@@ -25,13 +26,23 @@ from clinical_assets.storage.warehouse import Warehouse
 __all__ = ["dbt_build_arguments", "warehouse_build"]
 
 
+_LOOKED_AT = 10_000  # rows of human labels that are looked at
+
 # Where only a part is built, a test that also needs another part waits for it.
 _CAUTIOUS = ("--indirect-selection", "cautious")
 
 
 def dbt_build_arguments(variables: Mapping[str, Any]) -> list[str]:
     """Return the arguments of the dbt command. Never ``--quiet``: it would silence the events that carry metadata."""
-    return ["build", "--no-use-colors", "--log-level-file", "none", *_CAUTIOUS, "--vars", json.dumps(variables, sort_keys=True)]
+    return [
+        "build",
+        "--no-use-colors",
+        "--log-level-file",
+        "none",
+        *_CAUTIOUS,
+        "--vars",
+        json.dumps(variables, sort_keys=True),
+    ]
 
 
 @contextlib.contextmanager
@@ -50,11 +61,14 @@ def warehouse_build(
     ------
     OmopLandingError
         Before dbt starts, if the landed snapshot lacks a required table or column.
+    AnnotationsError
+        The same, if human labels name notes by position.
     """
     # The input views hold paths of this machine and would follow files that change: they are not published.
     finish = ["drop schema landing cascade", "drop schema lake cascade"]
     with warehouse.rewrite(run_id, finish=finish) as private:
         with duckdb.connect(str(private)) as connection:
+            _check_annotations(connection, omop_landing, tables)
             landed = create_landing_views(connection, omop_landing, tables)
             create_parameters_table(connection, variables)
             create_lake_views(connection, lake, LAKE_TABLES)
@@ -66,6 +80,18 @@ def warehouse_build(
         }
         with _environment(environment):
             yield private.parent, landed
+
+
+def _check_annotations(connection: duckdb.DuckDBPyConnection, folder: Path, tables: Sequence[CdmTable]) -> None:
+    for table in tables:
+        files = snapshot_files(folder / table.folder, table.name) if table.name == "concept_labels" else []
+        for path in files:
+            try:
+                check_annotations(
+                    connection.sql(f"select * from {reader_of([path])} limit {_LOOKED_AT}").to_arrow_table()
+                )
+            except AnnotationsError as error:
+                raise AnnotationsError(f"{path}: {error}") from None
 
 
 @contextlib.contextmanager

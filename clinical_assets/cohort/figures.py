@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clinical_assets.cohort.outcomes import DAYS_PER_YEAR, curves
@@ -14,7 +11,7 @@ from clinical_assets.statistics.survival import Curve
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["study_figures", "write_figures"]
+__all__ = ["study_figures"]
 
 _TITLES = {
     "overall_survival": "Overall survival from the first imatinib, on treatment",
@@ -57,19 +54,6 @@ def study_figures(connection: duckdb.DuckDBPyConnection, *, smallest: int) -> di
             smallest=smallest,
         )
     return figures
-
-
-def write_figures(folder: Path, figures: Mapping[str, bytes]) -> list[Path]:
-    """Write each figure as ``<name>.png``, whole or not at all; return the paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for name, png in figures.items():
-        path = folder / f"{name}.png"
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        temporary.write_bytes(png)
-        os.replace(temporary, path)
-        paths.append(path)
-    return paths
 
 
 def _counts(rows: list[tuple[str, int | None]]) -> list[tuple[str, int | None]]:

@@ -34,7 +34,12 @@ def create_lake_views(connection: duckdb.DuckDBPyConnection, lake: Lake, tables:
         parts = lake.tables(subject, MODEL_PREFIX) if table == MODEL_LABELS else []
         if not lake.is_local:
             # DuckDB reads object stores only through an extension that must be downloaded; pyarrow needs none.
-            connection.register("landed", pa.concat_tables([lake.read_all(name, kept) for name in (table, *parts) if name == table or lake.batches(name)]))
+            connection.register(
+                "landed",
+                pa.concat_tables(
+                    [lake.read_all(name, kept) for name in (table, *parts) if name == table or lake.batches(name)]
+                ),
+            )
             connection.execute(f"create or replace table lake.{view} as select {columns} from landed")
             connection.unregister("landed")
             continue

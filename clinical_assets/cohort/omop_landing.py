@@ -24,6 +24,7 @@ __all__ = [
     "OmopLandingError",
     "cdm_tables",
     "create_landing_views",
+    "reader_of",
     "snapshot_digest",
     "snapshot_files",
 ]
@@ -154,10 +155,15 @@ def _select(table: CdmTable, files: list[Path]) -> str:
         else f"cast(null as {column.type}) as {column.name}"
         for column in table.columns
     )
+    return f"select {columns} from {reader_of(files)}"
+
+
+def reader_of(files: Sequence[Path]) -> str:
+    """Return the DuckDB table function that reads landed files of one table, as they are."""
     names = "[" + ", ".join(_literal(str(path)) for path in files) + "]"
     if _format(files[0]) == "parquet":
-        return f"select {columns} from read_parquet({names}, union_by_name = true, hive_partitioning = false)"
-    return f"select {columns} from read_csv({names}, header = true, all_varchar = true, union_by_name = true, hive_partitioning = false)"
+        return f"read_parquet({names}, union_by_name = true, hive_partitioning = false)"
+    return f"read_csv({names}, header = true, all_varchar = true, union_by_name = true, hive_partitioning = false)"
 
 
 def _column_names(path: Path) -> list[str]:

@@ -9,12 +9,14 @@ import dagster as dg
 
 from clinical_assets.labels.batch import LabelRun, label_batch
 from clinical_assets.labels.demo_models import Order, train_all
+from clinical_assets.labels.evaluation_figures import label_figures
 from clinical_assets.labels.ledger import LabelTally
 from clinical_assets.labels.model_labels import ModelRun, label_batch_with_model, question_of
 from clinical_assets.labels.regex_labels import label_identity, label_notes, label_notes_seed
 from clinical_assets.labels.scope import notes_in_scope
 from clinical_assets.language_models.catalogue import ModelEntry
 from clinical_assets.language_models.opening import Usage, backend_revision
+from clinical_assets.statistics.plots import markdown_image, write_figures
 from resources.deployment import DeploymentResource
 from resources.gpu import GPU_POOL
 from resources.lake import LakeResource
@@ -22,7 +24,14 @@ from resources.language_models import LanguageModelsResource
 from resources.partitions import NOTE_BATCHES
 from resources.warehouse import WarehouseResource
 
-__all__ = ["NOTE_SCOPE", "build_demo_model_assets", "build_model_label_assets", "build_rule_label_assets", "model_labels_key"]
+__all__ = [
+    "NOTE_SCOPE",
+    "build_demo_model_assets",
+    "build_model_label_assets",
+    "build_rule_label_assets",
+    "label_report_figures",
+    "model_labels_key",
+]
 
 NOTE_SCOPE = dg.AssetKey(["notes", "note_scope"])
 _COMMON: Mapping[str, Any] = {
@@ -77,7 +86,7 @@ def build_demo_model_assets(entries: list[ModelEntry]) -> list[dg.AssetsDefiniti
         return []
 
     @dg.multi_asset(
-        name="train_demo_models",
+        name="demo_model_weights",
         can_subset=True,
         pool=GPU_POOL,
         specs=[
@@ -175,6 +184,27 @@ def _model_labels(entry: ModelEntry) -> dg.AssetsDefinition:
     return model_labels
 
 
+@dg.asset(
+    key=["report", "label_figures"],
+    deps=[["labels", name] for name in ("evaluation", "label_reliability", "agreement")],
+    group_name="labels",
+    owners=["team:clinical-nlp"],
+    kinds={"python", "matplotlib"},
+    code_version="1",
+)
+def label_report_figures(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, deployment: DeploymentResource
+) -> dg.MaterializeResult:
+    """Figures of the labellers: F1 per field with limits (a row a field and labeller), reliability, agreement of pairs."""
+    with warehouse.reader().get_connection() as connection:
+        figures = label_figures(connection, smallest=deployment.load_study().publication.small_cell_threshold)
+    folder = deployment.settings().report / "figures"
+    paths = write_figures(folder, figures)
+    context.log.info(f"{len(paths)} figures in {folder}")
+    shown = {name: dg.MetadataValue.md(markdown_image(png, name)) for name, png in figures.items()}
+    return dg.MaterializeResult(metadata={"n_figures": len(paths), "folder": dg.MetadataValue.path(folder), **shown})
+
+
 def _rule_result(run: LabelRun) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         data_version=dg.DataVersion(run.written.digest),
@@ -220,4 +250,3 @@ def _by_field(tally: LabelTally) -> dg.TableMetadataValue:
     return dg.TableMetadataValue(
         rows, dg.TableSchema([dg.TableColumn("field")] + [dg.TableColumn(name, "int") for name in counts])
     )
-

@@ -7,6 +7,7 @@ import dagster as dg
 
 from clinical_assets.labels.coverage import coverage_of
 from clinical_assets.labels.scope import notes_in_scope
+from clinical_assets.labels.shortfalls import below_majority, few_positives
 from clinical_assets.labels.suites import CHECKED_COLUMNS, LABELS_SUITE
 from clinical_assets.labels.trust import trust_in
 from clinical_assets.language_models.catalogue import ModelEntry
@@ -20,7 +21,7 @@ from resources.warehouse import WarehouseResource
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["build_label_checks", "build_model_label_checks"]
+__all__ = ["build_evaluation_checks", "build_label_checks", "build_model_label_checks"]
 
 
 def build_label_checks(labeller: str) -> list[dg.AssetChecksDefinition]:
@@ -124,3 +125,40 @@ def build_model_label_checks(entry: ModelEntry) -> list[dg.AssetChecksDefinition
             )
 
     return [suite, model_labels_can_be_trusted]
+
+
+def build_evaluation_checks() -> list[dg.AssetChecksDefinition]:
+    """Return the checks that say whether labellers are worth having, and whether the numbers can tell."""
+
+    @dg.multi_asset_check(
+        name="labellers_are_worth_having",
+        specs=[
+            dg.AssetCheckSpec(name, asset=["labels", "evaluation"])
+            for name in ("every_labeller_beats_the_majority", "every_field_has_enough_positives")
+        ],
+    )
+    def labellers_are_worth_having(warehouse: WarehouseResource) -> Iterator[dg.AssetCheckResult]:
+        with warehouse.reader().get_connection() as connection:
+            below, few = below_majority(connection), few_positives(connection)
+        yield dg.AssetCheckResult(
+            asset_key=["labels", "evaluation"],
+            check_name="every_labeller_beats_the_majority",
+            passed=not below,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"n_below": len(below), "below": dg.MetadataValue.json(below)},
+            description=None
+            if not below
+            else "Always giving the commoner answer would be right more often than these labellers.",
+        )
+        yield dg.AssetCheckResult(
+            asset_key=["labels", "evaluation"],
+            check_name="every_field_has_enough_positives",
+            passed=not few,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"n_few": len(few), "few": dg.MetadataValue.json(few)},
+            description=None
+            if not few
+            else "Fewer than 10 gold positives: precision and recall of these fields say little. Label more.",
+        )
+
+    return [labellers_are_worth_having]

@@ -76,7 +76,5 @@ def _train(order: Order) -> float:
     lines = labelled_lines(fields, seed=LINES_SEED, n_persons=_LINES_PERSONS)
     notes = labelled_notes(fields, seed=NOTES_SEED, n_persons=_NOTES_PERSONS)
     recipe = recipe_of(order.entry)
-    trained = train_demo_model(
-        recipe, order.folder, order.schema, order.prompt, lines, notes, log=lambda line: None
-    )
+    trained = train_demo_model(recipe, order.folder, order.schema, order.prompt, lines, notes, log=lambda line: None)
     return trained.seconds

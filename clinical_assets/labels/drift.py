@@ -38,9 +38,7 @@ def rate_changes(
     """
     from scipy.stats import fisher_exact
 
-    tested = [
-        name for name, (_, n) in now.items() if n and before.get(name, (0, 0))[1]
-    ]
+    tested = [name for name, (_, n) in now.items() if n and before.get(name, (0, 0))[1]]
     if not tested:
         return []
     p_values = []

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from clinical_assets.labels.assertion import SectionIndex
-from clinical_assets.labels.compiled import ASSERTED, CompiledStudy
+from clinical_assets.labels.compiled import ASSERTED
+from clinical_assets.labels.regex_labels import compiled_study
 from clinical_assets.labels.sentences import sentence_bounds
 from clinical_assets.study.model import Study
 from clinical_assets.study.patterns import PatternTimeout
@@ -31,7 +32,7 @@ class EvidenceFinder:
     """Finds the evidence of every field of a study in a note."""
 
     def __init__(self, study: Study) -> None:
-        self._compiled = CompiledStudy(study)
+        self._compiled = compiled_study(study)
         self._mention_is_enough = {field.name: field.mention_is_enough for field in study.fields}
 
     def find(self, text: str, sections: Callable[[], SectionIndex]) -> dict[str, FieldEvidence] | None:
@@ -53,7 +54,8 @@ class EvidenceFinder:
         """Return what the rules themselves would answer: a draft for a model."""
         found = evidence or {}
         return tuple(
-            (e := found.get(name, NOTHING)).asserted or (e.mentioned and self._mention_is_enough[name]) for name in fields
+            (e := found.get(name, NOTHING)).asserted or (e.mentioned and self._mention_is_enough[name])
+            for name in fields
         )
 
     def supports(self, name: str, value: bool | None, evidence: dict[str, FieldEvidence] | None) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pyarrow as pa
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from clinical_assets.labels.evidence import EvidenceFinder, FieldEvidence
 from clinical_assets.labels.ledger import LabelTally, carry_over
 from clinical_assets.labels.model_rows import Answered, answered_rows, answers_of, finished_rows
-from clinical_assets.labels.parts import combine, parts_of
+from clinical_assets.labels.parts import LEAST_ROOM, combine, parts_of
 from clinical_assets.labels.regex_labels import section_finder
 from clinical_assets.language_models.answers import Answer, AnswerSchema, Backend, Request, sha256
 from clinical_assets.language_models.catalogue import ModelEntry
@@ -67,8 +67,8 @@ def question_of(study: Study, entry: ModelEntry) -> Question:
     schema = AnswerSchema(tuple(rule.name for rule in asked))
     wording = study.labelling.prompt
     prompt = Prompt.build(wording.system, wording.user, schema, [rule.definition for rule in asked])
-    how = f"overlap={study.labelling.overlap};template={entry.chat_template or ''}"
-    return Question(schema, prompt, sha256(prompt.sha256, how))
+    how = f"overlap={study.labelling.overlap};dtype={entry.dtype}"
+    return Question(schema, prompt, sha256(prompt.sha256, how, entry.template_text()))
 
 
 def audited(note_id: int, share: float) -> bool:
@@ -117,18 +117,31 @@ def label_batch_with_model(
         "decoding": decoding,
     }
     notes = lake.read("notes/notes", batch, NOTE_COLUMNS)
-    kept = _kept(lake, (table, shelf), batch, notes, identity, question.schema)
+    work = _Work(study, question, lake.read("notes/sections", batch), notes)
+    kept = work.standing(_kept(lake, (table, shelf), batch, notes, identity, question.schema))
     asked_for = pc.is_in(notes["note_id"], value_set=pa.array(sorted(scope), pa.int64()))
     done = pc.is_in(notes["note_id"], value_set=pa.array(kept, pa.int64()))
     todo = notes.filter(pc.and_(asked_for, pc.invert(done)))
-    work = _Work(study, question, lake.read("notes/sections", batch), notes)
     run = ModelRun(None, LabelTally(), 0.0, notes.filter(asked_for).num_rows, 0)  # type: ignore[arg-type]
-    with withhold_messages(ContractError, OSError, ValueError, *_backend_errors()):
-        for number, answered in enumerate(work.answer(todo, open_backend, run, log)):
-            kept |= answered
-            if work.time_to_put_by(number):
-                _write(lake, shelf, batch, notes, kept, identity, work, run_id, labelled_at)
-                failpoint("model_labels.after_put_by")
+
+    new = False  # answers that are not put by
+
+    def put_by() -> None:
+        _write(lake, shelf, batch, notes, kept, identity, work, run_id, labelled_at)
+        failpoint("model_labels.after_put_by")
+
+    # No ValueError passes: those of the libraries (Arrow, JSON, Unicode) quote what they could not read.
+    with withhold_messages(ContractError, OSError, *_backend_errors()):
+        try:
+            for number, answered in enumerate(work.answer(todo, open_backend, run, log)):
+                kept |= answered
+                new = not work.time_to_put_by(number)
+                if not new:
+                    put_by()
+        except Exception:
+            if new:
+                put_by()
+            raise
         run.written = _write(lake, table, batch, notes, kept, identity, work, run_id, labelled_at)
         lake.remove(shelf, batch)
     rows = lake.read(table, batch, ["field", "value", "status"])
@@ -147,6 +160,16 @@ def _backend_errors() -> tuple[type[Exception], ...]:
     from clinical_assets.language_models.server import ServerError
 
     return ModelError, ServerError, DeviceError
+
+
+def _refuse_if_no_room(backend: Backend) -> None:
+    from clinical_assets.language_models.loading import ModelError
+
+    if backend.room < LEAST_ROOM:
+        raise ModelError(
+            f"prompt, thought and answer leave {backend.room} tokens for the note; at least {LEAST_ROOM} are needed. "
+            "Shorten prompt.system, lower max_thinking_tokens, or raise context_length"
+        )
 
 
 def _kept(
@@ -185,6 +208,7 @@ class _Work:
         self._find_sections = section_finder(sections, notes)
         self._row_of = {note_id: row for row, note_id in enumerate(notes["note_id"].to_pylist())}
         self._texts = notes["text"].combine_chunks()
+        self._readable = pc.and_(pc.equal(notes["status"], "usable"), pc.is_valid(notes["text"])).to_pylist()
         self._found: dict[int, dict[str, FieldEvidence] | None] = {}
         self._put_by_at = time.monotonic()
 
@@ -194,6 +218,20 @@ class _Work:
             row = self._row_of[note_id]
             self._found[note_id] = self.finder.find(self._texts[row].as_py(), self._find_sections(row))
         return self._found[note_id]
+
+    def standing(self, kept: Mapping[int, Answered]) -> dict[int, Answered]:
+        """Return the kept answers that this study would give too: terms, audit sample or a note's status may have changed."""
+        found = {}
+        for note_id, old in kept.items():
+            if old.no_text or not self._readable[self._row_of[note_id]]:
+                if old.no_text and not self._readable[self._row_of[note_id]]:
+                    found[note_id] = old
+                continue
+            settled = self._unmentioned(note_id)
+            # What was settled without the model, and is to be asked of it now, is not known.
+            if all(now or not before for now, before in zip(settled, old.unmentioned or settled, strict=True)):
+                found[note_id] = replace(old, unmentioned=settled)
+        return found
 
     def time_to_put_by(self, number: int) -> bool:
         """Tell whether enough was answered since the last time to be worth a write."""
@@ -213,8 +251,8 @@ class _Work:
         schema = self.question.schema
         settled: dict[int, Answered] = {}
         waiting = []
-        for row in notes.select(["note_id", "status", "text"]).to_pylist():
-            if row["status"] != "usable" or row["text"] is None:
+        for row in notes.select(["note_id", "text"]).to_pylist():
+            if not self._readable[self._row_of[row["note_id"]]]:
                 settled[row["note_id"]] = Answered.without_text(schema)
             elif self._rules.cascade and not self._needs_model(row["note_id"]):
                 settled[row["note_id"]] = Answered.unmentioned_fields(schema)
@@ -227,6 +265,7 @@ class _Work:
         progress = Progress("notes read by the model", len(waiting), log)
         run.n_asked = len(waiting)
         with open_backend(self.question) as backend:
+            _refuse_if_no_room(backend)
             for first in range(0, len(waiting), _AT_ONCE):
                 for note_id, answer in self._ask(backend, waiting[first : first + _AT_ONCE]):
                     run.n_input_tokens += answer.n_input_tokens or 0
@@ -238,21 +277,24 @@ class _Work:
     def _ask(self, backend: Backend, notes: Sequence[tuple[int, str]]) -> Iterator[tuple[int, Answer]]:
         """Yield (note_id, answer) as soon as all parts of a note are answered."""
         requests: list[Request] = []
-        note_of: list[int] = []
-        left: dict[int, int] = {}
+        place_of: list[tuple[int, int]] = []
+        answers: dict[int, list[Answer | None]] = {}
         for note_id, text in notes:
             starts = self._find_sections(self._row_of[note_id])().starts
-            draft = self.finder.rule_values(self.evidence(note_id), self.question.schema.fields) if self._drafts else None
+            draft = (
+                self.finder.rule_values(self.evidence(note_id), self.question.schema.fields) if self._drafts else None
+            )
             parts = parts_of(text, starts, backend.room, backend.token_count, overlap=self._rules.overlap)
-            left[note_id] = len(parts)
-            note_of += [note_id] * len(parts)
+            answers[note_id] = [None] * len(parts)
+            place_of += [(note_id, part) for part in range(len(parts))]
             requests += [Request(text[start:end], draft) for start, end in parts]
-        answers: dict[int, list[Answer]] = {note_id: [] for note_id in left}
         for index, answer in backend.answer(requests):
-            note_id = note_of[index]
-            answers[note_id].append(answer)
-            if len(answers[note_id]) == left[note_id]:
-                yield note_id, combine(answers.pop(note_id))
+            note_id, part = place_of[index]
+            answers[note_id][part] = answer
+            whole = [a for a in answers[note_id] if a is not None]
+            if len(whole) == len(answers[note_id]):
+                yield note_id, combine(whole)
+                del answers[note_id]
 
     @property
     def _drafts(self) -> bool:
@@ -264,9 +306,12 @@ class _Work:
         return mentioned or audited(note_id, self._rules.audit_share)
 
     def _settle(self, note_id: int, answer: Answer) -> Answered:
+        return Answered(answer, self._unmentioned(note_id))
+
+    def _unmentioned(self, note_id: int) -> tuple[bool, ...]:
         """With the cascade, a field without a mention is false whatever the model says, except in the audit sample."""
-        evidence = self.evidence(note_id)
-        if not self._rules.cascade or evidence is None or audited(note_id, self._rules.audit_share):
-            return Answered(answer)
-        unmentioned = tuple(name not in evidence for name in self.question.schema.fields)
-        return Answered(answer, unmentioned)
+        fields = self.question.schema.fields
+        evidence = self.evidence(note_id) if self._rules.cascade else None
+        if evidence is None or audited(note_id, self._rules.audit_share):
+            return (False,) * len(fields)
+        return tuple(name not in evidence for name in fields)

@@ -54,29 +54,29 @@ def answered_rows(
     """Return one row per answered note and field, in order of note_id and field; evidence is still to come."""
     columns = notes.select(["note_id", "person_id", "text_sha256", "batch"]).to_pylist()
     fields = sorted(range(len(schema.fields)), key=lambda k: schema.fields[k])
-    rows = []
+    rows: list[dict[str, Any]] = []
     for note in sorted(columns, key=lambda row: row["note_id"]):
         found = answered.get(note["note_id"])
         if found is None:
             continue
         made_at, made_by = found.made or (labelled_at, run_id)
-        for k in fields:
-            rows.append(
-                {
-                    **identity,
-                    "note_id": note["note_id"],
-                    "note_sha256": note["text_sha256"],
-                    "person_id": note["person_id"],
-                    "batch": note["batch"],
-                    "field": schema.fields[k],
-                    **_said(found, k),
-                    "n_input_tokens": found.answer.n_input_tokens,
-                    "n_output_tokens": found.answer.n_output_tokens,
-                    "seconds": found.answer.seconds,
-                    "labelled_at": made_at,
-                    "run_id": made_by,
-                }
-            )
+        rows.extend(
+            {
+                **identity,
+                "note_id": note["note_id"],
+                "note_sha256": note["text_sha256"],
+                "person_id": note["person_id"],
+                "batch": note["batch"],
+                "field": schema.fields[k],
+                **_said(found, k),
+                "n_input_tokens": found.answer.n_input_tokens,
+                "n_output_tokens": found.answer.n_output_tokens,
+                "seconds": found.answer.seconds,
+                "labelled_at": made_at,
+                "run_id": made_by,
+            }
+            for k in fields
+        )
     return rows
 
 
@@ -124,7 +124,7 @@ def answers_of(rows: pa.Table, schema: AnswerSchema) -> dict[int, Answered]:
         ordered = [found[name] for name in schema.fields]
         first = ordered[0]
         failed = [row for row in ordered if row["status"] != "labelled"]
-        reasons = {_kept_reason(row["reason"]) for row in failed or ordered} - {None, CASCADE}
+        reasons = {own for row in failed or ordered if (own := _kept_reason(row["reason"])) not in {None, CASCADE}}
         answer = Answer(
             failed[0]["status"] if failed and failed[0]["status"] != "no_text" else "labelled",
             tuple(row["value"] for row in ordered),
@@ -132,7 +132,7 @@ def answers_of(rows: pa.Table, schema: AnswerSchema) -> dict[int, Answered]:
             n_input_tokens=first["n_input_tokens"],
             n_output_tokens=first["n_output_tokens"],
             seconds=first["seconds"],
-            reason=min(reasons) if reasons else None,
+            reason=min(reasons, key=str) if reasons else None,
         )
         unmentioned = tuple(row["reason"] == CASCADE for row in ordered)
         kept[note_id] = Answered(
@@ -148,5 +148,9 @@ def _kept_reason(reason: str | None) -> str | None:
     """Return the part of a reason that is the backend's own: evidence is judged anew."""
     if reason is None:
         return None
-    own = [p for p in reason.split(";") if not p.startswith(("supported", "contradicted", "unsupported", "rules_", "evidence_"))]
+    own = [
+        p
+        for p in reason.split(";")
+        if not p.startswith(("supported", "contradicted", "unsupported", "rules_", "evidence_"))
+    ]
     return ";".join(own) or None

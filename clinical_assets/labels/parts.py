@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from clinical_assets.language_models.answers import Answer, Status
 
-__all__ = ["combine", "parts_of"]
+__all__ = ["LEAST_ROOM", "combine", "parts_of"]
+
+LEAST_ROOM = 8  # tokens
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 # Tokens of a whole may differ a little from the sum over its lines.
 _MARGIN = 0.95
 _SECTION_REACH = 0.4  # a part may be this much shorter to end where a section ends
+_N = TypeVar("_N", int, float)
 
 
 class _Unit(NamedTuple):
@@ -37,21 +40,21 @@ def parts_of(
     section_starts
         Offsets at which a section (its heading) begins.
     room
-        Tokens a part may have, at least 8.
+        Tokens a part may have, at least :data:`LEAST_ROOM`.
     count
         Tokens of a text.
     overlap
         Share of a part that the next one repeats.
     """
-    if room < 8:
-        raise ValueError(f"room is {room} tokens; expected at least 8")
+    if room < LEAST_ROOM:
+        raise ValueError(f"room is {room} tokens; expected at least {LEAST_ROOM}")
     if count(text) <= room:
         return [(0, len(text))]
     most = int(room * _MARGIN)
     units = _units(text, max(1, most // 4), count)
     starts = set(section_starts)
     parts = []
-    first = 0
+    first = ended = 0
     while True:
         after, total = first, 0
         while after < len(units) and (after == first or total + units[after].n_tokens <= most):
@@ -60,18 +63,22 @@ def parts_of(
         if after == len(units):
             parts.append((units[first].start, units[-1].end))
             return parts
-        after = _at_section(units, first, after, starts, total)
+        ended = after = _at_section(units, max(first + 1, ended), after, starts, total)
         parts.append((units[first].start, units[after - 1].end))
         first = _step_back(units, first, after, most * overlap)
 
 
 def combine(answers: Sequence[Answer]) -> Answer:
-    """Return the answer about a whole note from those about its parts."""
+    """Return the answer about a whole note from those about its parts, given in their order.
+
+    Of several failures `unavailable` counts first, for such a note is asked again; then that of the first part.
+    """
     if len(answers) == 1:
         return answers[0]
     values: list[bool | None] = []
     probabilities: list[float | None] = []
-    failed = next((answer for answer in answers if answer.status != "labelled"), None)
+    failures = [answer for answer in answers if answer.status != "labelled"]
+    failed = min(failures, key=lambda answer: answer.status != "unavailable", default=None)
     for k in range(len(answers[0].values)):
         said = [answer.values[k] for answer in answers]
         known = [answer.probabilities[k] for answer in answers]
@@ -88,12 +95,12 @@ def combine(answers: Sequence[Answer]) -> Answer:
         tuple(probabilities),
         n_input_tokens=_total([answer.n_input_tokens for answer in answers]),
         n_output_tokens=_total([answer.n_output_tokens for answer in answers]),
-        seconds=sum(answer.seconds or 0.0 for answer in answers),
+        seconds=_total([answer.seconds for answer in answers]),
         reason=reason,
     )
 
 
-def _total(numbers: Sequence[int | None]) -> int | None:
+def _total(numbers: Sequence[_N | None]) -> _N | None:
     known = [n for n in numbers if n is not None]
     return sum(known) if known else None
 
@@ -115,10 +122,10 @@ def _units(text: str, most: int, count: Callable[[str], int]) -> list[_Unit]:
     return units
 
 
-def _at_section(units: Sequence[_Unit], first: int, after: int, starts: Collection[int], total: int) -> int:
-    """Move the end of a part back to where a section begins, if that is not far."""
+def _at_section(units: Sequence[_Unit], least: int, after: int, starts: Collection[int], total: int) -> int:
+    """Move the end of a part back to where a section begins, if that is not far, and beyond `least`."""
     lost = 0
-    for place in range(after, first + 1, -1):
+    for place in range(after, least, -1):
         if place < len(units) and units[place].start in starts:
             return place
         lost += units[place - 1].n_tokens

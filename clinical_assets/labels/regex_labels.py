@@ -25,7 +25,7 @@ from clinical_assets.labels.seed_rules import LOOK_BACK, NEGATION_WORDS, SeedMat
 from clinical_assets.study.model import Study
 from clinical_assets.study.patterns import PatternTimeout
 
-__all__ = ["ENGINE_VERSION", "LABELLERS", "label_identity", "label_notes", "label_notes_seed", "section_finder"]
+__all__ = ["ENGINE_VERSION", "LABELLERS", "compiled_study", "label_identity", "label_notes", "label_notes_seed", "section_finder"]
 
 # Raise it whenever the same note, study and lexicon could get another label.
 ENGINE_VERSION = "1"
@@ -57,7 +57,7 @@ def label_notes(
     Raises ValueError if a column is missing or `labelled_at` has no time zone.
     """
     table = _checked(notes, labelled_at)
-    compiled = _compiled(study.model_dump_json(include={"fields"}), study)
+    compiled = compiled_study(study)
     find_sections = section_finder(sections, table)
     mention_is_enough = [field.mention_is_enough for field in compiled.fields]
     findings = Findings()
@@ -240,8 +240,9 @@ def _compile(keyed: _Keyed) -> CompiledStudy:
     return CompiledStudy(keyed.study)
 
 
-def _compiled(key: str, study: Study) -> CompiledStudy:
-    return _compile(_Keyed(key, study))
+def compiled_study(study: Study) -> CompiledStudy:
+    """Return the rules of a study, compiled once (about half a second) however often they are asked for."""
+    return _compile(_Keyed(study.model_dump_json(include={"fields"}), study))
 
 
 @lru_cache(maxsize=4)

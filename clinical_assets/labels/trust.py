@@ -59,7 +59,9 @@ def trust_in(lake: Lake, table: str, batch: str, study: Study, scope: Collection
 
 def _known(labels: pa.Table, notes: pa.Table) -> Verdict:
     n = coverage_of(labels.select(["note_id", "note_sha256", "field"]), notes, []).n_orphan_labels
-    return Verdict(n == 0, {"n_unexpected": n, "n_labels": labels.num_rows}, "Materialize the labels again: notes changed.")
+    return Verdict(
+        n == 0, {"n_unexpected": n, "n_labels": labels.num_rows}, "Materialize the labels again: notes changed."
+    )
 
 
 def _covered(labels: pa.Table, notes: pa.Table, fields: list[str], n_scope: int) -> Verdict:
@@ -88,7 +90,9 @@ def _failures(labels: pa.Table) -> Verdict:
 
 
 def _counts(labels: pa.Table) -> dict[str, tuple[int, int]]:
-    known = labels.filter(pc.is_valid(labels["value"])).group_by("field").aggregate([("value", "sum"), ("value", "count")])
+    known = (
+        labels.filter(pc.is_valid(labels["value"])).group_by("field").aggregate([("value", "sum"), ("value", "count")])
+    )
     return {row["field"]: (int(row["value_sum"]), int(row["value_count"])) for row in known.to_pylist()}
 
 
@@ -114,7 +118,11 @@ def _misses(labels: pa.Table, study: Study) -> Verdict:
     if not study.labelling.cascade:
         return Verdict(True, {"cascade": "off"}, "")
     share = study.labelling.audit_share
-    rows = labels.filter(pc.equal(labels["status"], "labelled")).select(["note_id", "value", "reason", "mentioned"]).to_pylist()
+    rows = (
+        labels.filter(pc.equal(labels["status"], "labelled"))
+        .select(["note_id", "value", "reason", "mentioned"])
+        .to_pylist()
+    )
     sample = [
         row for row in rows if audited(row["note_id"], share) and row["reason"] != CASCADE and row["mentioned"] is False
     ]
@@ -126,4 +134,3 @@ def _misses(labels: pa.Table, study: Study) -> Verdict:
         {"n_audited": n, "n_missed": missed, "miss_rate": rate, "low_95": low, "high_95": high},
         "The model finds fields true whose terms do not occur: read these notes, and widen the terms or switch the cascade off.",
     )
-

@@ -68,6 +68,15 @@ class ModelEntry(BaseModel):
         """How the model is named in label tables."""
         return f"llm_{self.name}"
 
+    def template_text(self) -> str:
+        """Return the chat template that replaces the tokenizer's own; empty for none, or if it cannot be read (loading says so)."""
+        if self.chat_template is None:
+            return ""
+        try:
+            return Path(self.chat_template).read_text(encoding="utf-8")
+        except OSError:
+            return ""
+
     @property
     def full_decoding(self) -> str:
         """How its answers are read: part of a label's identity."""

@@ -61,7 +61,7 @@ class Chat:
         if not notes:
             return []
         texts = [self.render(note) for note in notes]
-        ids: list[list[int]] = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        ids: list[list[int]] = self.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
         return ids
 
     def common_tokens(self) -> list[int]:

@@ -117,7 +117,7 @@ def load_model(
         model = _model(entry, place, device, footprint.dtype)
     except ModelError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever the library raises, the user is told which model and what to do
         raise ModelError(
             f"model {entry.name!r}: {place} cannot be loaded ({type(error).__name__}: {str(error)[:300]})"
         ) from None
@@ -209,7 +209,7 @@ def _snapshot(entry: ModelEntry) -> Path:
         )
     except HFValidationError:
         raise ModelError(f"model {entry.name!r}: {entry.model!r} is neither a folder nor a Hugging Face id") from None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever the library raises, the user is told which model and what to do
         raise ModelError(
             f"model {entry.name!r}: no weights of {entry.model} at hand ({type(error).__name__}); {_how_to_get(entry)}"
         ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -92,7 +93,7 @@ class LocalBackend:
 
     def token_count(self, text: str) -> int:
         """Return how many tokens a text costs by itself."""
-        return len(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        return len(self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def close(self) -> None:
         """Forget the cached prefix (the model belongs to who loaded it)."""
@@ -133,18 +134,21 @@ class LocalBackend:
             scored, n_output, thoughts = self._decide(session, before, drafts)
         self.n_passes += sum(scored.n_passes)
         seconds = (time.monotonic() - started) / len(batch)
-        return [
-            Answer(
-                "labelled",
-                scored.values[i],
-                scored.probabilities[i],
-                n_input_tokens=len(prompts[row]),
-                n_output_tokens=n_output[i] + (thoughts.n_tokens[i] if thoughts else 0),
-                seconds=seconds,
-                reason="thought_cut" if thoughts and thoughts.cut[i] else None,
-            )
-            for i, row in enumerate(batch)
-        ]
+        answers = []
+        for i, row in enumerate(batch):
+            spent: dict[str, Any] = {
+                "n_input_tokens": len(prompts[row]),
+                "n_output_tokens": n_output[i] + (thoughts.n_tokens[i] if thoughts else 0),
+                "seconds": seconds,
+            }
+            chances = tuple(None if math.isnan(p) else p for p in scored.probabilities[i])
+            if None in chances and self.entry.decoding == "schema_scoring":
+                # Half precision can overflow; what comes out then is no answer, least of all "false".
+                answers.append(Answer.failure(self.schema, "parse_error", "logits_not_finite", **spent))
+                continue
+            reason = "thought_cut" if thoughts and thoughts.cut[i] else None
+            answers.append(Answer("labelled", scored.values[i], chances, reason=reason, **spent))
+        return answers
 
     def _decide(
         self, session: Session, before: tuple[torch.Tensor, torch.Tensor], drafts: Sequence[tuple[bool, ...]]

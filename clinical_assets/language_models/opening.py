@@ -73,9 +73,7 @@ def open_backend(
 
     spent = usage if usage is not None else Usage()
     if entry.backend == "server":
-        server = ServerBackend(
-            entry, schema, prompt, base_url=entry.server_url or "", api_key=_api_key(entry), log=log
-        )
+        server = ServerBackend(entry, schema, prompt, base_url=entry.server_url or "", api_key=_api_key(entry), log=log)
         spent.device = "server"
         try:
             yield server

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clinical_assets.statistics.survival import Curve
@@ -21,6 +23,7 @@ __all__ = [
     "png_bytes",
     "step_figure",
     "visible_until",
+    "write_figures",
 ]
 
 # Okabe & Ito (2008); told apart by line style as well, for print.
@@ -133,3 +136,16 @@ def png_bytes(figure: Any) -> bytes:
 def _ticks(last: float) -> list[float]:
     step = next(step for step in (0.25, 0.5, 1, 2, 5, 10, 100) if last / step <= 10 or step == 100)
     return [i * step for i in range(int(last / step) + 1)]
+
+
+def write_figures(folder: Path, figures: Mapping[str, bytes]) -> list[Path]:
+    """Write each figure as ``<name>.png``, whole or not at all; return the paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, png in figures.items():
+        path = folder / f"{name}.png"
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        temporary.write_bytes(png)
+        os.replace(temporary, path)
+        paths.append(path)
+    return paths

@@ -16,16 +16,17 @@ def slots_of(template: str) -> set[str]:
     Raises
     ------
     ValueError
-        If a brace is not closed, or a slot is not a plain name.
+        If a brace is not closed, or a slot is not a plain name (one with a format could cut the note).
     """
     try:
-        names = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+        slots = [slot[1:] for slot in string.Formatter().parse(template) if slot[1] is not None]
     except ValueError as error:
         raise ValueError(f"prompt template: {error}; write a literal brace as {{{{ or }}}}") from None
-    wrong = sorted(name for name in names if not name.isidentifier())
-    if wrong:
-        raise ValueError(f"prompt template: slot {wrong[0]!r} is not a name; write a literal brace as {{{{ or }}}}")
-    return names
+    for name, spec, conversion in slots:
+        if not str(name).isidentifier() or spec or conversion:
+            said = f"{name}{'!' + conversion if conversion else ''}{':' + spec if spec else ''}"
+            raise ValueError(f"prompt template: slot {said!r} is not a name; write a literal brace as {{{{ or }}}}")
+    return {str(name) for name, _, _ in slots}
 
 
 class PromptWording(BaseModel):
@@ -56,9 +57,13 @@ class PromptWording(BaseModel):
                 raise ValueError(
                     f"prompt.{name} has the unknown slot {{{min(found - allowed)}}}; known: {', '.join(sorted(allowed))}"
                 )
-        before, _, after = self.user.partition("{note}")
-        if "<note>" not in before or "</note>" not in after:
-            raise ValueError("prompt.user must keep {note} between <note> and </note>, so that a note cannot pass for orders")
+        if self.user.count("{note}") != 1:
+            raise ValueError("prompt.user must hold {note} once")
+        before, *after = self.user.format(note="\0").split("\0")
+        if len(after) != 1 or "<note>" not in before.rpartition("</note>")[2] or "</note>" not in after[0]:
+            raise ValueError(
+                "prompt.user must keep {note}, once, between <note> and </note>, so that a note cannot pass for orders"
+            )
         return self
 
 

@@ -6,10 +6,22 @@ import dagster as dg
 
 from sensors.automation import build_automation_sensors
 
-PER_BATCH = {"notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "labels/regex", "labels/regex_seed"}
+DEMO_MODELS = {"demo_mistral", "demo_qwen_thinker", "demo_gemma"}
+GPU_MODELS = {"openhermes_mistral_7b", "deepseek_r1_qwen_14b", "medgemma_4b", "openhermes_mistral_7b_q2k"}
+SERVER_MODELS = {"openhermes_server"}
+MODEL_LABELS = {f"labels/llm_{name}" for name in DEMO_MODELS | GPU_MODELS | SERVER_MODELS}
+MODELS = {f"models/{name}" for name in DEMO_MODELS}
+PER_BATCH = {
+    "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "labels/regex", "labels/regex_seed", "notes/note_scope",
+} | MODEL_LABELS  # fmt: skip
 WAREHOUSE = {
     "notes/note_index", "labels/regex_labels", "labels/concept_counts", "ops/batches", "ops/rejects", "ops/study_parameters",
     "notes/latest_progress_notes", "notes/labelling_scope", "labels/manual_labels", "labels/current_labels", "report/figures",
+    "labels/model_labels", "report/label_figures",
+    *(f"labels/{t}" for t in (
+        "annotation_splits", "evaluation_items", "scope_answers", "evaluation", "evaluation_summary", "label_thresholds",
+        "label_reliability", "agreement", "agreement_overall", "consensus", "review_queue", "label_costs",
+    )),
     *(f"cohort/{t}" for t in (
         "concept_sets", "concept_set_codes", "concept_set_shipped", "concept_set_tables", "cohort_rules",
         "concept_set_items", "concept_set_members", "condition_eras", "events", "observation_periods", "cml_index", "transplants",
@@ -42,7 +54,7 @@ def test_definitions_are_loadable(defs) -> None:
 
 def test_the_graph_is_what_it_is_meant_to_be(defs) -> None:
     found = specs(defs)
-    assert {key for key in found if not key.startswith("landing/")} == PER_BATCH | WAREHOUSE
+    assert {key for key in found if not key.startswith("landing/")} == PER_BATCH | WAREHOUSE | MODELS
     assert {key for key, spec in found.items() if spec.partitions_def} == PER_BATCH
 
 
@@ -62,9 +74,10 @@ def test_everything_but_sources_and_intake_refreshes_by_condition(defs) -> None:
         key: spec.automation_condition and spec.automation_condition.get_label() for key, spec in specs(defs).items()
     }
     assert {key for key, label in conditions.items() if label == "follow_code"} == {"labels/regex", "labels/regex_seed"}
-    assert {key for key, label in conditions.items() if label == "refresh_aggregate"} == WAREHOUSE
+    assert {key for key, label in conditions.items() if label == "refresh_aggregate"} == WAREHOUSE | MODELS
+    assert {key for key, label in conditions.items() if label == "refresh_on_change"} == MODEL_LABELS
     assert {key for key, label in conditions.items() if label is None} == {k for k in conditions if k.startswith(("landing/",))} | {
-        "notes/notes", "notes/sections", "notes/rejects", "notes/intakes",
+        "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "notes/note_scope",
     }  # fmt: skip
 
 
@@ -91,7 +104,9 @@ def test_what_runs_by_itself_is_on_and_gpu_time_is_opt_in(defs) -> None:
 
 def test_every_per_batch_asset_has_the_standing_check(defs) -> None:
     keys = defs.resolve_asset_graph().asset_check_keys
-    assert {k.asset_key.to_user_string() for k in keys if k.name == "no_partition_left_failed"} == PER_BATCH
+    assert {k.asset_key.to_user_string() for k in keys if k.name == "no_partition_left_failed"} == PER_BATCH - {
+        "notes/note_scope"
+    }
 
 
 def test_the_warehouse_is_rebuilt_in_a_pool(defs) -> None:

@@ -74,8 +74,9 @@ class ExampleSource:
         kept = [(tokens, note.labels) for tokens, note in pairs if len(tokens) <= longest]
         self._notes, self._note_labels = [pair[0] for pair in kept], [pair[1] for pair in kept]
         n_fields = len(lines[0].labels)
-        self._lines_with = [[i for i, y in enumerate(self._line_labels) if y[k]] for k in range(n_fields)]
-        self._notes_with = [[i for i, y in enumerate(self._note_labels) if y[k]] for k in range(n_fields)]
+        # Fields that no text is true of (a study may ask what the synthetic hospital does not know) cannot be drawn by.
+        self._lines_with = _rows_with(self._line_labels, n_fields)
+        self._notes_with = _rows_with(self._note_labels, n_fields)
         self._separators = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in _SEPARATORS]
         self._waiting: list[Batch] = []
 
@@ -126,9 +127,15 @@ class ExampleSource:
         return tokens, labels, ends
 
     def _draw_line(self) -> int:
-        return self._random.choice(self._random.choice([rows for rows in self._lines_with if rows]))
+        return self._random.choice(self._random.choice(self._lines_with))
 
     def _draw_note(self) -> int:
         if self._random.random() < 0.8:
-            return self._random.choice(self._random.choice([rows for rows in self._notes_with if rows]))
+            return self._random.choice(self._random.choice(self._notes_with))
         return self._random.randrange(len(self._notes))
+
+
+def _rows_with(labels: Sequence[tuple[bool, ...]], n_fields: int) -> list[list[int]]:
+    """Return per field the rows that it is true of; fields without any are left out, all rows stand in for no field at all."""
+    rows = [[i for i, y in enumerate(labels) if y[k]] for k in range(n_fields)]
+    return [found for found in rows if found] or [list(range(len(labels)))]

@@ -65,7 +65,11 @@ class Recipe:
 RECIPES = {
     "mistral": Recipe("mistral", _CHATML, ("<|im_start|>", "<|im_end|>"), "<|im_end|>"),
     "qwen2_thinker": Recipe(
-        "qwen2", _R1, ("<|begin|>", "<|end|>", "<|User|>", "<|Assistant|>", "<think>", "</think>"), "<|end|>", thinks=True
+        "qwen2",
+        _R1,
+        ("<|begin|>", "<|end|>", "<|User|>", "<|Assistant|>", "<think>", "</think>"),
+        "<|end|>",
+        thinks=True,
     ),
     "gemma3": Recipe("gemma3", _GEMMA, ("<bos>", "<start_of_turn>", "<end_of_turn>"), "<end_of_turn>"),
 }

@@ -35,8 +35,6 @@ def build_tokenizer(recipe: Recipe, texts: Iterable[str], schema: AnswerSchema) 
     bpe.train_from_iterator(texts, trainer)
     whole = ["<note>", "</note>", *(f'"{name}":' for name in schema.fields), *schema.fields]
     bpe.add_tokens([AddedToken(text, lstrip=text[0] not in "<", normalized=False) for text in whole])
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=bpe, pad_token="<pad>", eos_token=recipe.end
-    )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, pad_token="<pad>", eos_token=recipe.end)  # noqa: S106
     tokenizer.chat_template = recipe.chat_template
     return tokenizer
