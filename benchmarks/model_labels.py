@@ -4,7 +4,7 @@
 
 (1) Demo models (trained into a temporary folder, or found in FOLDER) on held-out synthetic notes; (2) a random Llama of 55 M
 parameters on notes of about 950 tokens, for speed alone, with the demo models' tokenizer (each key of the answer is one
-token) and with one that splits keys as large models' tokenizers do; (3) what the ledger saves.
+token, 25 in all) and with one that splits keys, as large models' tokenizers do (about 100); (3) what the ledger saves.
 Competitors run in one process on the same notes, model and dtype, one torch thread, taken in turns; medians over the turns.
 The machine may be shared, so speed and ratios are of CPU seconds; wall seconds stand beside them.
 
@@ -398,7 +398,7 @@ def long_notes(notes: Sequence[LabelledText], tokenizer: Any, n: int, length: in
 
 
 def plain_tokenizer(texts: Sequence[str]) -> Any:
-    """A byte-level BPE of the same size without a token for each key."""
+    """A byte-level BPE of the same size without a token for each key: the answer is about 100 tokens, ' false' is one."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     recipe = RECIPES["mistral"]
@@ -600,7 +600,8 @@ def main() -> None:
     study = load_study()
     with tempfile.TemporaryDirectory() as work:
         folders = demo_folders(study, arguments.models or Path(work) / "models")
-        fields = question_of(study, load_catalogue().entry(DEMO_MODELS[0])).schema.fields
+        question = question_of(study, load_catalogue().entry(DEMO_MODELS[0]))
+        fields, prompt = question.schema.fields, question.prompt
         if "demo" in parts:
             for name in DEMO_MODELS:
                 entry = load_catalogue().entry(name)
@@ -611,7 +612,7 @@ def main() -> None:
             pool = labelled_notes(fields, seed=HELD_OUT_SEED, n_persons=300)
             demo = AutoTokenizer.from_pretrained(folders[DEMO_MODELS[0]])
             notes = long_notes(pool, demo, arguments.long_notes)
-            plain = plain_tokenizer([note.text for note in pool])
+            plain = plain_tokenizer([*(note.text for note in pool), prompt.system])
             for title, tokenizer in (("a token for each key", demo), ("keys split as usual", plain)):
                 case = Case(f"random Llama, {title}", *random_llama(tokenizer), study, notes, arguments.seed_every)
                 run_case(case, arguments.repeats, trained=False)

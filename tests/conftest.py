@@ -62,6 +62,16 @@ def execute(defs: Any, instance: Any):
 
 
 @pytest.fixture(scope="session")
+def demo_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder with demo models of a few training steps."""
+    from tests.dagster_assets.demo_weights import train_a_little
+
+    folder = tmp_path_factory.mktemp("models")
+    train_a_little(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def public_data() -> Path:
     path = Path(os.environ.get("CLINICAL_PUBLIC_DATA", ROOT.parent / "shared" / "data"))
     if not (path / "omop" / "gibleed").is_dir():

@@ -10,13 +10,15 @@ import duckdb
 import pytest
 
 from resources.partitions import NOTE_BATCHES_NAME
+from tests.dagster_assets.demo_weights import put
 from tests.hospital import CANARY, CML, NONE, note
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
-def test_the_canary_is_in_landing_and_lake_notes_and_nowhere_else(hospital, defs, capfd, caplog) -> None:
+def test_the_canary_is_in_landing_and_lake_notes_and_nowhere_else(hospital, demo_weights, defs, capfd, caplog) -> None:
+    put(demo_weights, hospital.data)
     hospital.land(
         "b1",
         note(1, 1, CML),
@@ -42,7 +44,11 @@ def test_the_canary_is_in_landing_and_lake_notes_and_nowhere_else(hospital, defs
                 instance=instance, partition_key=batch, raise_on_error=False
             )
         built = defs.resolve_job_def("build_warehouse_job").execute_in_process(instance=instance, raise_on_error=False)
+        labelled = defs.resolve_job_def("label_with_demo_models").execute_in_process(
+            instance=instance, partition_key="b1", raise_on_error=False
+        )
     assert done["b1"].success
+    assert labelled.success
     assert not done["b2"].success
     assert built.success
     printed = "".join(capfd.readouterr()) + caplog.text
