@@ -12,7 +12,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 HF_HUB_OFFLINE ?= 1
 export HF_HUB_OFFLINE
 
-.PHONY: help install run update test benchmark-cohort ui lint types validate doctor dictionary lock clean
+.PHONY: help install run update test benchmark-cohort benchmark-models ui lint types validate doctor dictionary lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ test: install  ## Run the tests
 
 benchmark-cohort: install  ## Build the warehouse on GiBleed repeated to 5 million facts; seconds and memory
 	$(BIN)/python benchmarks/cohort.py
+
+benchmark-models: install  ## Labels of language models: speed against the seed's way, constrained generation and the floor
+	$(BIN)/python benchmarks/model_labels.py
 
 ui: install  ## Dagster UI with sensors on http://127.0.0.1:3000
 	$(BIN)/clinical-assets ui

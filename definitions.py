@@ -19,7 +19,13 @@ from clinical_assets.labels.assets import (
     label_report_figures,
     model_labels_key,
 )
-from clinical_assets.labels.checks import build_evaluation_checks, build_label_checks, build_model_label_checks
+from clinical_assets.labels.checks import (
+    INJECTION_CHECK,
+    build_evaluation_checks,
+    build_injection_checks,
+    build_label_checks,
+    build_model_label_checks,
+)
 from clinical_assets.language_models.catalogue import load_catalogue
 from clinical_assets.notes.assets import ingest_note_batch
 from clinical_assets.notes.checks import build_note_checks
@@ -90,6 +96,7 @@ def build_defs(
             *build_label_checks("regex"),
             *build_label_checks("regex_seed"),
             *(check for entry in labelling for check in build_model_label_checks(entry)),
+            *(check for entry in labelling for check in build_injection_checks(entry)),
             *build_evaluation_checks(),
             *build_failed_partition_checks(per_batch),
         ],
@@ -102,6 +109,7 @@ def build_defs(
                 warehouse=warehouse,
                 models=models,
                 model_labels=[model_labels_key(entry) for entry in labelling if entry.profile == "demo"],
+                on_demand=[dg.AssetCheckKey(key, INJECTION_CHECK) for key in model_labels],
             ),
         ],
         schedules=[build_quality_schedule(per_batch)],

@@ -1,6 +1,6 @@
 """Throughput of language-model labels against the seed's way, constrained generation and the floor, side by side.
 
-    python benchmarks/model_labels.py [--models FOLDER] [--notes 200] [--long-notes 24] [--repeats 3] [--part demo|large|ledger]
+    python benchmarks/model_labels.py [--models FOLDER] [--notes 200] [--long-notes 24] [--repeats 3] [--part NAME]
 
 (1) Demo models (trained into a temporary folder, or found in FOLDER) on held-out synthetic notes; (2) a random Llama of 55 M
 parameters on notes of about 950 tokens, for speed alone, with the demo models' tokenizer (each key of the answer is one
@@ -24,6 +24,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import argparse
 import contextlib
+import copy
 import hashlib
 import json
 import platform
@@ -32,7 +33,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -74,6 +75,7 @@ DEMO_MODELS = ("demo_mistral", "demo_gemma")
 BATCH = 8  # notes at once in constrained generation
 NEW_TOKENS = 128  # of the seed's free text
 HELD_OUT_SEED = 12
+PARTS = ("demo", "large", "large-split", "ledger")
 
 
 # --- one model and its notes ------------------------------------------------------------------------------------------
@@ -94,8 +96,9 @@ class Case:
         self.title, self.model, self.tokenizer = title, loaded.model, loaded.tokenizer
         self.question: Question = question_of(study, entry)
         self.schema, self.prompt = self.question.schema, self.question.prompt
-        self.texts, self.gold = [note.text for note in notes], [note.labels for note in notes]
-        self.seed_rows = range(0, len(notes), seed_every)
+        self.texts = [note.text for note in notes]
+        self.drafts: dict[str, list[Values]] = {"gold labels": [note.labels for note in notes]}
+        self._seed_every = seed_every
         self.chat = Chat(self.tokenizer, self.prompt)
         self.skeleton = compile_skeleton(self.tokenizer, self.schema, self.chat.render(""))
         n_vocabulary = self.model.config.get_text_config().vocab_size
@@ -104,17 +107,32 @@ class Case:
         self.backend = LocalBackend(loaded, entry, self.schema, self.prompt)
         self.common = self.chat.common_tokens()
         self.tail = len(self.chat.encode(["A"])[0]) - len(self.common) - 1
-        self.study = study
+        self.drafts |= {"all false": [(False,) * len(self.schema.fields)] * len(notes), "rules": self._rules(study)}
+        self.drafts["its own answers"] = self.ours("all false")[0]  # computes the prefix too, outside the clock
+
+    def parts(self, n: int) -> list[Case]:
+        """Return this case with every n-th note, from each of the first n on."""
+        found = []
+        for first in range(n):
+            part = copy.copy(self)
+            part.texts = self.texts[first::n]
+            part.drafts = {name: drafts[first::n] for name, drafts in self.drafts.items()}
+            found.append(part)
+        return found
+
+    @property
+    def seed_rows(self) -> range:
+        return range(0, len(self.texts), self._seed_every)
 
     @cached_property
     def prefix(self) -> Prefix:
         with torch.inference_mode():
             return Prefix(self.model, self.common)
 
-    def rules(self) -> list[Values]:
+    def _rules(self, study: Study) -> list[Values]:
         """What the rules say of each note: the draft as shipped."""
         table = notes_table(self.texts, "x", 0)
-        finder, sections = EvidenceFinder(self.study), section_finder(sections_table(table), table)
+        finder, sections = EvidenceFinder(study), section_finder(sections_table(table), table)
         return [
             finder.rule_values(finder.find(text, sections(row)), self.schema.fields)
             for row, text in enumerate(self.texts)
@@ -153,10 +171,12 @@ class Case:
             chances |= dict(zip(rows, scored.probabilities, strict=True))
         return [values[i] for i in range(len(order))], [chances[i] for i in range(len(order))]
 
-    def ours(self, drafts: Sequence[Values | None]) -> tuple[list[Values], list[tuple[float, ...]]]:
+    def ours(self, draft: str) -> tuple[list[Values], list[tuple[float, ...]]]:
         """The backend as it is used: tokenizing, planning and Answer objects included."""
         self.backend.n_passes = 0
-        answers = dict(self.backend.answer([Request(*each) for each in zip(self.texts, drafts, strict=True)]))
+        answers = dict(
+            self.backend.answer([Request(*each) for each in zip(self.texts, self.drafts[draft], strict=True)])
+        )
         ordered = [answers[i] for i in range(len(self.texts))]
         assert all(answer.status == "labelled" for answer in ordered)
         return [answer.values for answer in ordered], [answer.probabilities for answer in ordered]
@@ -243,26 +263,40 @@ def seed_values(text: str, fields: Sequence[str]) -> Values | None:
 @dataclass
 class Way:
     name: str
-    run: Callable[[], Any]
-    n_notes: int
-    cpu: list[float]
-    wall: list[float]
-    result: Any = None
+    run: Callable[[Case], Any]
+    cpu: list[float] = field(default_factory=list)
+    wall: list[float] = field(default_factory=list)
+    results: list[Any] = field(default_factory=list)
+    n_notes: int = 0
 
     @property
     def seconds(self) -> float:
         """CPU seconds a note, median over the turns."""
         return statistics.median(self.cpu) / self.n_notes
 
+    def labels(self) -> tuple[list[Values], list[tuple[float, ...]]]:
+        """Return values and P(true) of all notes in order, from the last turn's parts."""
+        k, n = len(self.results), sum(len(values) for values, _ in self.results)
+        both: tuple[list[Any], list[Any]] = ([None] * n, [None] * n)
+        for first, part in enumerate(self.results):
+            for whole, found in zip(both, part, strict=True):
+                whole[first::k] = found
+        return both
 
-def race(ways: Sequence[Way], repeats: int) -> None:
-    """Take turns, so that what else the machine does falls on all alike."""
+
+def race(ways: Sequence[Way], parts: Sequence[Case], repeats: int) -> None:
+    """Take turns on each part of the notes, so that what else the machine does falls on all alike."""
     for _ in range(repeats):
         for way in ways:
-            begin_cpu, begin = time.process_time(), time.perf_counter()
-            way.result = way.run()
-            way.cpu.append(time.process_time() - begin_cpu)
-            way.wall.append(time.perf_counter() - begin)
+            way.cpu.append(0.0)
+            way.wall.append(0.0)
+            way.results = []
+        for part in parts:
+            for way in ways:
+                begin_cpu, begin = time.process_time(), time.perf_counter()
+                way.results.append(way.run(part))
+                way.cpu[-1] += time.process_time() - begin_cpu
+                way.wall[-1] += time.perf_counter() - begin
 
 
 def differing(a: Sequence[Values], b: Sequence[Values]) -> int:
@@ -286,7 +320,7 @@ def compare(
     )
 
 
-def run_case(case: Case, repeats: int, *, trained: bool) -> None:
+def run_case(case: Case, repeats: int, n_parts: int, *, trained: bool) -> None:
     """Race all ways on one case and print its tables."""
     n = len(case.texts)
     tokens = [len(ids) for ids in case.tokenizer(case.texts, add_special_tokens=False)["input_ids"]]
@@ -297,28 +331,22 @@ def run_case(case: Case, repeats: int, *, trained: bool) -> None:
         f"{case.skeleton.longest} tokens\n",
         flush=True,
     )
-    rules = case.rules()
-    own = case.ours([None] * n)[0]  # also warms the prefix up, outside the clock
     ways = {
-        key: Way(name, run, n_notes, [], [])
-        for key, name, run, n_notes in (
-            ("seed", f"seed's way, up to {NEW_TOKENS} tokens", lambda: case.seed(stop=False), len(case.seed_rows)),
-            ("brief", "seed's way, stopped as the answer would end", lambda: case.seed(stop=True), len(case.seed_rows)),
-            ("alone", f"llguidance, batch {BATCH}", lambda: case.constrained(case.canonical, shared=False), n),
-            (
-                "shared",
-                f"llguidance, batch {BATCH}, shared prefix",
-                lambda: case.constrained(case.canonical, shared=True),
-                n,
-            ),
-            ("ours", "this backend, draft of the rules (as shipped)", lambda: case.ours(rules), n),
-            ("best", "this backend, every guess right", lambda: case.ours(own), n),
-            ("session", "prefill only, our masks", lambda: case.floor(session=True), n),
-            ("floor", "prefill only, the library's masks", lambda: case.floor(session=False), n),
-        )
+        "seed": Way(f"seed's way, up to {NEW_TOKENS} tokens", lambda part: part.seed(stop=False)),
+        "brief": Way("seed's way, stopped as the answer would end", lambda part: part.seed(stop=True)),
+        "alone": Way(f"llguidance, batch {BATCH}", lambda part: part.constrained(part.canonical, shared=False)),
+        "shared": Way(
+            f"llguidance, batch {BATCH}, shared prefix", lambda part: part.constrained(part.canonical, shared=True)
+        ),
+        "ours": Way("this backend, draft of the rules (as shipped)", lambda part: part.ours("rules")),
+        "best": Way("this backend, every guess right", lambda part: part.ours("its own answers")),
+        "session": Way("prefill only, our masks", lambda part: part.floor(session=True)),
+        "floor": Way("prefill only, the library's masks", lambda part: part.floor(session=False)),
     }
-    case.floor(session=False)
-    race(list(ways.values()), repeats)
+    parts = case.parts(n_parts)
+    for key, way in ways.items():
+        way.n_notes = sum(len(part.seed_rows) for part in parts) if key in {"seed", "brief"} else n
+    race(list(ways.values()), parts, repeats)
     floor = min(ways["floor"].seconds, ways["session"].seconds)
     print(
         "| way | CPU ms a note | notes/s | wall ms a note | x seed's way | x stopped | x batched | share of the floor |"
@@ -330,12 +358,13 @@ def run_case(case: Case, repeats: int, *, trained: bool) -> None:
         spread = f"{min(way.cpu) / way.n_notes * 1e3:.1f} to {max(way.cpu) / way.n_notes * 1e3:.1f}"
         print(f"| {way.name} | {way.seconds * 1e3:.1f} ({spread}) | {1 / way.seconds:.2f} | {wall * 1e3:.1f} | {ratios} "
               f"| {floor / way.seconds:.0%} |")  # fmt: skip
-    answers, n_written = ways["seed"].result
+    answers = [values for part, _ in ways["seed"].results for values in part]
+    n_written = statistics.mean(written for _, written in ways["seed"].results)
     read = sum(values is not None for values in answers)
     print(f"\nThe seed's way wrote {n_written:.0f} tokens a note; {read} of {len(answers)} answers could be read.\n")
-    labels, chances = ways["ours"].result
+    labels, chances = ways["ours"].labels()
     for key in ("alone", "shared"):
-        other, theirs = ways[key].result
+        other, theirs = ways[key].labels()
         compare(f"{ways[key].name}, canonical tokens", labels, chances, other, theirs)
     compare(
         "the canonical greedy answer, one note and one token at a time, no grammar", labels, chances, *case.oracle()
@@ -345,13 +374,8 @@ def run_case(case: Case, repeats: int, *, trained: bool) -> None:
         compare("llguidance where any spelling of a value is allowed", labels, chances, other, theirs)
     print(f"Of all labels {sum(map(sum, labels)) / (n * len(labels[0])):.0%} are true.")
     print("\n| draft | passes a note | labels changed by it |\n|---|--:|--:|")
-    for name, drafts in (
-        ("all false", [None] * n),
-        ("rules", rules),
-        ("gold labels", case.gold),
-        ("its own answers", own),
-    ):
-        found = case.ours(drafts)[0]
+    for name in case.drafts:
+        found = case.ours(name)[0]
         print(f"| {name} | {case.backend.n_passes / n:.2f} | {differing(found, labels)} |", flush=True)
 
 
@@ -448,7 +472,7 @@ def notes_table(texts: Sequence[str], batch: str, first_id: int) -> pa.Table:
         "source_file_sha256": ["0" * 64] * n,
         "ingested_at": [datetime(2026, 1, 1, tzinfo=UTC)] * n,
     }
-    columns = [pa.array(known.get(field.name, [None] * n), field.type) for field in NOTES]
+    columns = [pa.array(known.get(column.name, [None] * n), column.type) for column in NOTES]
     return pa.table(columns, schema=NOTES)
 
 
@@ -475,7 +499,7 @@ def labels_of(notes: pa.Table, question: Question, identity: dict[str, str], stu
         "run_id": pa.array(["old"] * (n * k)),
         **{name: pa.array([value] * (n * k)) for name, value in identity.items()},
     }  # fmt: skip
-    return pa.table([known.get(field.name, pa.nulls(n * k, field.type)) for field in LABELS], schema=LABELS)
+    return pa.table([known.get(column.name, pa.nulls(n * k, column.type)) for column in LABELS], schema=LABELS)
 
 
 class Ledger:
@@ -583,10 +607,9 @@ def main() -> None:
     parser.add_argument("--long-notes", type=int, default=24)
     parser.add_argument("--old-notes", type=int, default=100_000, help="labelled notes of the full lake")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--seed-every", type=int, default=4, help="the seed's way reads every n-th note only")
-    parser.add_argument("--part", choices=["demo", "large", "ledger"], action="append", help="default: all three")
+    parser.add_argument("--part", choices=PARTS, action="append", help="default: all")
     arguments = parser.parse_args()
-    parts = arguments.part or ["demo", "large", "ledger"]
+    parts = arguments.part or PARTS
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     memory, load = psutil.virtual_memory().total / 2**30, os.getloadavg()[0]
@@ -594,7 +617,7 @@ def main() -> None:
         f"{datetime.now(UTC):%Y-%m-%d}; {os.cpu_count()} cores {platform.machine()}, {memory:.0f} GiB, AMX "
         f"{'yes' if torch.cpu._is_amx_tile_supported() else 'no'}, load {load:.1f} at the start; {torch.get_num_threads()} torch "
         f"thread for all, OMP_WAIT_POLICY=PASSIVE; torch {torch.__version__}, transformers {transformers.__version__}; "
-        f"median of {arguments.repeats} turns; the seed's way on every {arguments.seed_every}th note",
+        f"median of {arguments.repeats} turns; the seed's way on a quarter (demo) or an eighth (large) of the notes",
         flush=True,
     )
     study = load_study()
@@ -607,15 +630,18 @@ def main() -> None:
                 entry = load_catalogue().entry(name)
                 loaded = load_model(entry, find_device("cpu"), folder=folders[name])
                 notes = held_out(fields, arguments.notes)
-                run_case(Case(name, loaded, entry, study, notes, arguments.seed_every), arguments.repeats, trained=True)
-        if "large" in parts:
-            pool = labelled_notes(fields, seed=HELD_OUT_SEED, n_persons=300)
-            demo = AutoTokenizer.from_pretrained(folders[DEMO_MODELS[0]])
-            notes = long_notes(pool, demo, arguments.long_notes)
-            plain = plain_tokenizer([*(note.text for note in pool), prompt.system])
-            for title, tokenizer in (("a token for each key", demo), ("keys split as usual", plain)):
-                case = Case(f"random Llama, {title}", *random_llama(tokenizer), study, notes, arguments.seed_every)
-                run_case(case, arguments.repeats, trained=False)
+                run_case(Case(name, loaded, entry, study, notes, 4), arguments.repeats, 5, trained=True)
+        pool = labelled_notes(fields, seed=HELD_OUT_SEED, n_persons=300)
+        demo = AutoTokenizer.from_pretrained(folders[DEMO_MODELS[0]])
+        notes = long_notes(pool, demo, arguments.long_notes)
+        plain = plain_tokenizer([*(note.text for note in pool), prompt.system])
+        for part, title, tokenizer in (
+            ("large", "a token for each key", demo),
+            ("large-split", "keys split as usual", plain),
+        ):
+            if part in parts:
+                case = Case(f"random Llama, {title}", *random_llama(tokenizer), study, notes, 8)
+                run_case(case, arguments.repeats, max(1, len(notes) // BATCH), trained=False)
         if "ledger" in parts:
             run_ledger(study, folders[DEMO_MODELS[0]], Path(work), arguments.repeats, arguments.old_notes)
 

@@ -20,15 +20,19 @@ def build_jobs(
     warehouse: list[dg.AssetKey],
     models: list[dg.AssetKey],
     model_labels: list[dg.AssetKey],
+    on_demand: list[dg.AssetCheckKey],
 ) -> "list[UnresolvedAssetJobDefinition]":
-    """Return the jobs over the given assets: per batch intake and rule labels, the warehouse, the landed snapshots, models."""
+    """Return the jobs over the given assets: per batch intake and rule labels, the warehouse, the landed snapshots, models.
+
+    Checks `on_demand` are in none of them.
+    """
     labels = [key for key in per_batch if key not in intake]
     scope = dg.AssetSelection.assets(["notes", "labelling_scope"], ["ops", "batches"])
     with_models = [
         _job("train_demo_models", dg.AssetSelection.assets(*models), "Train the demo models that are not there yet."),
         _job(
             "label_with_demo_models",
-            without_standing_checks(model_labels),
+            without_standing_checks(model_labels) - dg.AssetSelection.checks(*on_demand),
             "Labels of one note batch by every demo model, with their checks.",
         ),
     ]

@@ -133,9 +133,9 @@ def label_batch_with_model(
     # No ValueError passes: those of the libraries (Arrow, JSON, Unicode) quote what they could not read.
     with withhold_messages(ContractError, OSError, *_backend_errors()):
         try:
-            for number, answered in enumerate(work.answer(todo, open_backend, run, log)):
+            for answered in work.answer(todo, open_backend, run, log):
                 kept |= answered
-                new = not work.time_to_put_by(number)
+                new = not work.time_to_put_by()
                 if not new:
                     put_by()
         except Exception:
@@ -233,12 +233,12 @@ class _Work:
                 found[note_id] = replace(old, unmentioned=settled)
         return found
 
-    def time_to_put_by(self, number: int) -> bool:
-        """Tell whether enough was answered since the last time to be worth a write."""
-        if time.monotonic() - self._put_by_at < _PUT_BY_SECONDS and number:
+    def time_to_put_by(self) -> bool:
+        """Tell whether the last time is long enough ago for a write to be worth while."""
+        if time.monotonic() - self._put_by_at < _PUT_BY_SECONDS:
             return False
         self._put_by_at = time.monotonic()
-        return number > 0
+        return True
 
     def answer(
         self,

@@ -25,7 +25,15 @@ from clinical_assets.labels.seed_rules import LOOK_BACK, NEGATION_WORDS, SeedMat
 from clinical_assets.study.model import Study
 from clinical_assets.study.patterns import PatternTimeout
 
-__all__ = ["ENGINE_VERSION", "LABELLERS", "compiled_study", "label_identity", "label_notes", "label_notes_seed", "section_finder"]
+__all__ = [
+    "ENGINE_VERSION",
+    "LABELLERS",
+    "compiled_study",
+    "label_identity",
+    "label_notes",
+    "label_notes_seed",
+    "section_finder",
+]
 
 # Raise it whenever the same note, study and lexicon could get another label.
 ENGINE_VERSION = "1"

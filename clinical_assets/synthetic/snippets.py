@@ -1,7 +1,8 @@
 """Labelled training text for the demo models: notes and single lines of other synthetic hospitals than the demo one.
 
 A line carries the labels of its own wording; a note those of its lines. Written from other seeds than any hospital that
-lands, so no text that is labelled was trained on (the phrases are the same: this shows the machinery, not clinical skill).
+lands, so no note that is labelled was trained on but the shortest, of a line or two: about 2 in 100 (the phrases are the same:
+this shows the machinery, not clinical skill).
 """
 
 from __future__ import annotations

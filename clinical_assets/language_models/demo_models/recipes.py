@@ -38,7 +38,7 @@ class Recipe:
     Attributes
     ----------
     family
-        mistral, qwen2 or gemma3: the architecture.
+        mistral, qwen3 or gemma3: the architecture.
     chat_template, marks, end
         The template, the tokens it is written with, and which of them ends a turn.
     thinks
@@ -58,20 +58,20 @@ class Recipe:
     thinks: bool = False
     n_layers: int = 3
     hidden_size: int = 128
-    n_steps: int = 750
+    n_steps: int = 800
     seed: int = 1
 
 
 RECIPES = {
     "mistral": Recipe("mistral", _CHATML, ("<|im_start|>", "<|im_end|>"), "<|im_end|>"),
-    "qwen2_thinker": Recipe(
-        "qwen2",
+    "qwen3_thinker": Recipe(
+        "qwen3",
         _R1,
         ("<|begin|>", "<|end|>", "<|User|>", "<|Assistant|>", "<think>", "</think>"),
         "<|end|>",
         thinks=True,
     ),
-    "gemma3": Recipe("gemma3", _GEMMA, ("<bos>", "<start_of_turn>", "<end_of_turn>"), "<end_of_turn>", n_steps=500),
+    "gemma3": Recipe("gemma3", _GEMMA, ("<bos>", "<start_of_turn>", "<end_of_turn>"), "<end_of_turn>", n_steps=400),
 }
 
 

@@ -35,6 +35,7 @@ __all__ = ["Trained", "train_demo_model"]
 _LINES, _COMPOSED, _BARE = 0.12, 0.72, 0.95
 _TOKENS = 1_300  # a step
 _RATE = 2e-3
+_EMBEDDING_GAIN, _LAYER_GAIN = 8.0, 0.3
 
 
 @dataclass(frozen=True)
@@ -228,13 +229,25 @@ def _new_model(recipe: Recipe, n_vocabulary: int) -> Any:
     }
     if recipe.family == "mistral":
         return hf.MistralForCausalLM(hf.MistralConfig(**size, sliding_window=None))
-    if recipe.family == "qwen2":
-        return hf.Qwen2ForCausalLM(hf.Qwen2Config(**size))
+    if recipe.family == "qwen3":
+        return _tame(hf.Qwen3ForCausalLM(hf.Qwen3Config(**size)))
     if recipe.family == "gemma3":
         windows = ["sliding_attention"] * (recipe.n_layers - 1) + ["full_attention"]
         config = hf.Gemma3TextConfig(**size, sliding_window=256, layer_types=windows, query_pre_attn_scalar=64)
         return hf.Gemma3ForCausalLM(config)
-    raise ValueError(f"unknown family {recipe.family!r}; known: mistral, qwen2, gemma3")
+    raise ValueError(f"unknown family {recipe.family!r}; known: mistral, qwen3, gemma3")
+
+
+def _tame(model: Any) -> Any:
+    """Let a token's own embedding outweigh what the untrained layers add to it, as Gemma's scaling does: it learns far sooner."""
+    import torch
+
+    with torch.no_grad():
+        model.get_input_embeddings().weight.mul_(_EMBEDDING_GAIN)
+        for layer in model.model.layers:
+            layer.self_attn.o_proj.weight.mul_(_LAYER_GAIN)
+            layer.mlp.down_proj.weight.mul_(_LAYER_GAIN)
+    return model
 
 
 def _publish(folder: Path, model: Any, tokenizer: Any, made: dict[str, Any]) -> None:

@@ -105,9 +105,7 @@ def test_how_a_value_and_its_evidence_agree(
         ("No evidence of CML.", False, None),
     ],
 )
-def test_support_by_the_shipped_study(
-    finder: EvidenceFinder, text: str, value: bool, expected: str | None
-) -> None:
+def test_support_by_the_shipped_study(finder: EvidenceFinder, text: str, value: bool, expected: str | None) -> None:
     assert finder.supports("cml_diagnosed", value, finder.find(text, none)) == expected
 
 

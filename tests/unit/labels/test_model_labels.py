@@ -196,15 +196,26 @@ def test_a_row_tells_who_labelled_what_and_which_sentence_speaks_for_it(bench: B
         True, False, "negated", "contradicted:negated",
     )  # fmt: skip
     assert (pear["asserted"], pear["reason"]) == (True, "supported")
-    assert "Came in. No apple, but a pear. Left."[pear["evidence_start"] : pear["evidence_end"]].strip() == "No apple, but a pear."
+    assert (
+        "Came in. No apple, but a pear. Left."[pear["evidence_start"] : pear["evidence_end"]].strip()
+        == "No apple, but a pear."
+    )
 
 
 def test_notes_without_text_are_told_so_and_the_model_is_not_opened_for_them(bench: Bench) -> None:
-    bench.land("", "apple", "see scan of apple", "una manzana", status={1: "blank", 2: "stub", 3: "scanned_pointer", 4: "not_english"})
+    bench.land(
+        "",
+        "apple",
+        "see scan of apple",
+        "una manzana",
+        status={1: "blank", 2: "stub", 3: "scanned_pointer", 4: "not_english"},
+    )
     run = bench.run(None)
     assert (run.n_notes, run.n_asked, run.by_status) == (4, 0, {"no_text": 8})
     for row in bench.rows():
-        assert {row[k] for k in ("value", "probability", "mentioned", "reason", "n_input_tokens", "evidence_start")} == {None}
+        assert {
+            row[k] for k in ("value", "probability", "mentioned", "reason", "n_input_tokens", "evidence_start")
+        } == {None}
     again = bench.run(None)
     assert (again.tally.n_cached, again.written.digest) == (4, run.written.digest)
 
@@ -220,7 +231,10 @@ def test_an_empty_scope_writes_an_empty_partition(bench: Bench) -> None:
 
 def test_an_unchanged_batch_is_not_asked_again(bench: Bench) -> None:
     bench.land(APPLE, BOTH, "", status={3: "blank"})
-    odd = lambda text, answer: Answer("parse_error", (None, None), (None, None), 5, 1, 0.5, "not_json") if "No" in text else answer  # noqa: E731
+
+    def odd(text: str, answer: Answer) -> Answer:
+        return Answer("parse_error", (None, None), (None, None), 5, 1, 0.5, "not_json") if "No" in text else answer
+
     first = bench.run(Fake(odd))
     before = bench.rows()
     again = bench.run(None)
@@ -309,7 +323,9 @@ def test_a_note_nobody_answered_is_asked_again_others_are_kept(bench: Bench, tmp
 
     run = bench.run(Fake(away))
     assert run.by_status == {"labelled": 2, "too_long": 2, "unavailable": 2}
-    assert {(row["status"], row["reason"]) for row in bench.rows() if row["note_id"] == 2} == {("unavailable", "http_503")}
+    assert {(row["status"], row["reason"]) for row in bench.rows() if row["note_id"] == 2} == {
+        ("unavailable", "http_503")
+    }
     model = Fake(away)
     bench.run(model)
     assert model.asked == [PEAR]
@@ -337,7 +353,12 @@ def test_a_note_whose_status_changed_though_its_text_did_not_is_judged_anew(benc
     model = Fake()
     bench.run(model)
     assert model.asked == [PEAR]
-    assert [(row["note_id"], row["status"]) for row in bench.rows()] == [(1, "no_text"), (1, "no_text"), (2, "labelled"), (2, "labelled")]
+    assert [(row["note_id"], row["status"]) for row in bench.rows()] == [
+        (1, "no_text"),
+        (1, "no_text"),
+        (2, "labelled"),
+        (2, "labelled"),
+    ]
 
 
 # --- interruptions ----------------------------------------------------------------------------------------------------
@@ -413,6 +434,16 @@ def test_what_was_put_by_for_another_question_is_not_taken(bench: Bench, monkeyp
     assert len(model.asked) == 3
 
 
+def test_what_was_put_by_for_another_question_costs_the_old_labels_nothing(bench: Bench) -> None:
+    bench.land(APPLE, PEAR, BOTH)
+    bench.run(Fake())
+    with pytest.raises(ServerError):
+        bench.run(Fake(breaks_at(2, ServerError("gone"))), revision="other")
+    assert bench.lake.has(SHELF, "b")
+    assert bench.run(None).tally.n_cached == 3
+    assert not bench.lake.has(SHELF, "b")
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -458,7 +489,11 @@ def test_many_notes_are_asked_a_group_at_a_time(bench: Bench, monkeypatch) -> No
 
 # --- long notes, drafts -----------------------------------------------------------------------------------------------
 
-LONG = "".join(f"{k:02} nothing of note here.\n" for k in range(20)) + "An apple.\n" + "".join(f"{k:02} nor here.\n" for k in range(20))
+LONG = (
+    "".join(f"{k:02} nothing of note here.\n" for k in range(20))
+    + "An apple.\n"
+    + "".join(f"{k:02} nor here.\n" for k in range(20))
+)
 
 
 def test_a_long_note_is_asked_in_parts_and_answered_as_one(bench: Bench) -> None:
@@ -482,7 +517,10 @@ def test_a_long_note_is_asked_in_parts_and_answered_as_one(bench: Bench) -> None
 
 def test_a_part_that_fails_leaves_no_value_but_what_is_true_elsewhere(bench: Bench) -> None:
     bench.land(LONG)
-    last = lambda text, answer: Answer("truncated", (None, None), (None, None), reason="no_end") if "19 nor" in text else answer  # noqa: E731
+
+    def last(text: str, answer: Answer) -> Answer:
+        return Answer("truncated", (None, None), (None, None), reason="no_end") if "19 nor" in text else answer
+
     bench.run(Fake(last, room=200))
     apple, pear = bench.rows()
     assert (apple["value"], apple["status"], apple["reason"]) == (True, "labelled", "supported;no_end")
@@ -574,7 +612,9 @@ def test_the_audit_sample_is_the_same_for_ever_and_about_as_large_as_asked() -> 
 
 def test_a_model_that_fails_on_what_is_mentioned_does_not_unsettle_the_rest(bench: Bench) -> None:
     bench.land(APPLE)
-    bench.run(Fake(lambda text, answer: Answer("parse_error", (None, None), (None, None), reason="not_json")), cascade())
+    bench.run(
+        Fake(lambda text, answer: Answer("parse_error", (None, None), (None, None), reason="not_json")), cascade()
+    )
     assert [(r["field"], r["value"], r["status"], r["reason"]) for r in bench.rows()] == [
         ("apple", None, "parse_error", "not_json"),
         ("pear", False, "labelled", "cascade:no_mention"),

@@ -28,10 +28,15 @@ STUDY = Study.model_validate(
     }
 )  # fmt: skip
 FINDER = EvidenceFinder(STUDY)
-MENTIONED = {"apple": FieldEvidence(True, False, "negated", 3, 9), "pear": FieldEvidence(True, True, "affirmed", 10, 20)}
+MENTIONED = {
+    "apple": FieldEvidence(True, False, "negated", 3, 9),
+    "pear": FieldEvidence(True, True, "affirmed", 10, 20),
+}
 
 
-def table(answered: dict[int, Answered], evidence: Any = lambda note_id: MENTIONED, at: datetime = NOW, run: str = "r1") -> pa.Table:
+def table(
+    answered: dict[int, Answered], evidence: Any = lambda note_id: MENTIONED, at: datetime = NOW, run: str = "r1"
+) -> pa.Table:
     notes = pa.table(
         {"note_id": [3, 1, 2], "person_id": [30, 10, 20], "text_sha256": ["s3", "s1", "s2"], "batch": ["b"] * 3}
     )
@@ -92,7 +97,11 @@ answers = st.builds(
     st.sampled_from([None, 7]),
 )
 settled = st.one_of(st.none(), st.tuples(*[st.booleans()] * 3))
-stands = st.one_of(st.builds(Answered, answers, settled), st.just(Answered.without_text(SCHEMA)), st.just(Answered.unmentioned_fields(SCHEMA)))
+stands = st.one_of(
+    st.builds(Answered, answers, settled),
+    st.just(Answered.without_text(SCHEMA)),
+    st.just(Answered.unmentioned_fields(SCHEMA)),
+)
 
 
 @settings(max_examples=200, deadline=None)

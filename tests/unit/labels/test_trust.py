@@ -72,7 +72,9 @@ def test_a_whole_batch_passes_every_rule(bench: Bench) -> None:
     bench.notes(range(1, 6))
     bench.labels(whole(range(1, 5)))
     verdicts = bench.judge(range(1, 5))
-    assert {name: v.passed for name, v in verdicts.items()} == dict.fromkeys((KNOWN, COVERED, RARE, STEADY, MISSES), True)
+    assert {name: v.passed for name, v in verdicts.items()} == dict.fromkeys(
+        (KNOWN, COVERED, RARE, STEADY, MISSES), True
+    )
     assert verdicts[KNOWN].numbers == {"n_unexpected": 0, "n_labels": 8}
     assert verdicts[COVERED].numbers == {"n_missing": 0, "n_notes_in_scope": 4, "coverage": 1.0}
 
@@ -112,6 +114,13 @@ def test_a_gap_in_the_scope_is_counted(bench: Bench, labels: list[dict[str, Any]
 def test_a_note_in_scope_that_is_not_in_the_batch_is_a_gap(bench: Bench) -> None:
     bench.notes([1])
     bench.labels(whole([1]))
+    verdict = bench.judge([1, 2])[COVERED]
+    assert (verdict.passed, verdict.numbers["n_missing"], verdict.numbers["coverage"]) == (False, 2, 0.5)
+
+
+def test_a_label_out_of_scope_does_not_make_up_for_a_gap_in_it(bench: Bench) -> None:
+    bench.notes([1, 2, 3])
+    bench.labels(whole([1, 3]))
     verdict = bench.judge([1, 2])[COVERED]
     assert (verdict.passed, verdict.numbers["n_missing"], verdict.numbers["coverage"]) == (False, 2, 0.5)
 
@@ -165,6 +174,13 @@ def test_only_the_ten_batches_before_are_compared_and_only_labels_with_a_value(b
     bench.labels([*with_rate(100, 60), *unread])
     verdict = bench.judge(range(1, 101))[STEADY]
     assert (verdict.passed, verdict.numbers["n_batches_before"]) == (True, 10)
+
+
+def test_a_batch_without_any_value_has_no_rate(bench: Bench) -> None:
+    bench.notes([1])
+    bench.labels(with_rate(100, 60), "a1")
+    bench.labels(whole([1], value=None, status="no_text"))
+    assert bench.judge([1])[STEADY].numbers == {"n_changed": 0, "n_batches_before": 1}
 
 
 def test_without_the_cascade_it_misses_nothing(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -69,11 +70,17 @@ def test_a_wrong_slot_is_named_with_its_place(prompt: dict[str, str], expected: 
 def test_the_note_must_stand_once_between_its_delimiters(user: str) -> None:
     said = problem(prompt={"user": user})
     assert said.startswith("labelling.prompt: ")
-    assert "must keep {note}, once, between <note> and </note>" in said
+    assert re.search(r"must (keep|hold) \{note\},? once", said)
 
 
 @pytest.mark.parametrize(
-    "user", [USER, "Read.\n<note>\n{note}\n</note>\nAnswer.", "Between <note> and </note>:\n<note>{note}</note>", "{{x}} <note>{note}</note>"]
+    "user",
+    [
+        USER,
+        "Read.\n<note>\n{note}\n</note>\nAnswer.",
+        "Between <note> and </note>:\n<note>{note}</note>",
+        "{{x}} <note>{note}</note>",
+    ],
 )
 def test_wordings_that_hold_the_note_are_allowed(user: str) -> None:
     read = parse_study(study(prompt={"system": SYSTEM + " {{}}", "user": user})).labelling.prompt
