@@ -74,13 +74,14 @@ class ModelEntry(BaseModel):
             return ""
         try:
             return Path(self.chat_template).read_text(encoding="utf-8")
-        except OSError:
+        except (OSError, UnicodeDecodeError):
             return ""
 
     @property
     def full_decoding(self) -> str:
         """How its answers are read: part of a label's identity."""
-        return f"think_{self.max_thinking_tokens}+{self.decoding}" if self.reasoning else self.decoding
+        method = "server_json_schema" if self.backend == "server" else self.decoding
+        return f"think_{self.max_thinking_tokens}+{method}" if self.reasoning else method
 
 
 class Catalogue(BaseModel):

@@ -11,7 +11,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SUBJECTS = {"notes", "cohort", "labels"}
-LOWER = {"statistics", "study", "storage", "settings", "progress", "privacy", "processor"}  # known by all, know nobody above
+LOWER = {
+    "statistics",
+    "study",
+    "storage",
+    "settings",
+    "progress",
+    "privacy",
+    "processor",
+}  # known by all, know nobody above
 MODULES = sorted(p for folder in ("clinical_assets", "resources", "sensors") for p in (ROOT / folder).rglob("*.py")) + [
     ROOT / "definitions.py"
 ]

@@ -254,6 +254,8 @@ def _publish(folder: Path, model: Any, tokenizer: Any, made: dict[str, Any]) -> 
     from transformers.utils.logging import disable_progress_bar
 
     folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in folder.parent.glob(".training.*"):  # of a training that was killed while it wrote
+        shutil.rmtree(left, ignore_errors=True)
     work = Path(tempfile.mkdtemp(prefix=".training.", dir=folder.parent))
     tokenizer.model_max_length = model.config.max_position_embeddings
     disable_progress_bar()
