@@ -102,8 +102,7 @@ class Case:
         self.chat = Chat(self.tokenizer, self.prompt)
         self.skeleton = compile_skeleton(self.tokenizer, self.schema, self.chat.render(""))
         n_vocabulary = self.model.config.get_text_config().vocab_size
-        self.canonical = canonical_grammar(self.tokenizer, self.skeleton, n_vocabulary)
-        self.spelling = spelling_grammar(self.tokenizer, self.schema, n_vocabulary)
+        self.canonical = Grammar(self.tokenizer, self.skeleton, n_vocabulary)
         self.backend = LocalBackend(loaded, entry, self.schema, self.prompt)
         self.common = self.chat.common_tokens()
         self.tail = len(self.chat.encode(["A"])[0]) - len(self.common) - 1
@@ -166,7 +165,7 @@ class Case:
             rows = order[first : first + BATCH]
             with torch.inference_mode():
                 session = Session(self.model, len(rows), self.prefix if shared else None)
-                scored, _ = grammar.generate(session, pad_left([prompts[i][start:] for i in rows]), self.skeleton)
+                scored, _ = grammar.generate(session, pad_left([prompts[i][start:] for i in rows]))
             values |= dict(zip(rows, scored.values, strict=True))
             chances |= dict(zip(rows, scored.probabilities, strict=True))
         return [values[i] for i in range(len(order))], [chances[i] for i in range(len(order))]
@@ -217,34 +216,6 @@ class Case:
             out.append(tuple(values))
             chances.append(tuple(p_true))
         return out, chances
-
-
-def spelling_grammar(tokenizer: Any, schema: AnswerSchema, n_vocabulary: int) -> Grammar:
-    """Return the grammar of the answer's text: a value may be written in any tokens that spell it (' f' and 'alse').
-
-    The demo tokenizers' keys swallow the blank before them (lstrip), which llguidance does not know: to it, the canonical
-    tokens spell no blank after a comma, and a grammar that asks for one ends in the middle of the answer.
-    """
-    grammar = Grammar(tokenizer, schema, n_vocabulary)
-    canonical = tokenizer(schema.text([False] * len(schema.fields)), add_special_tokens=False)["input_ids"]
-    if ", " not in grammar._tokenizer.decode_str(canonical):
-        options = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ": "}
-        grammar._grammar = LLMatcher.grammar_from_json_schema({**schema.json_schema(), "x-guidance": options})
-    return grammar
-
-
-def canonical_grammar(tokenizer: Any, skeleton: Skeleton, n_vocabulary: int) -> Grammar:
-    """Return the grammar of the answer's canonical tokens, as the tokenizer itself writes it: greedy decoding under it is
-    what the backend promises to give. It also takes the fewest steps, so it is the faster competitor."""
-
-    def spelled(tokens: Sequence[int]) -> str:
-        return " ".join(f"<[{token}]>" for token in tokens)
-
-    grammar = Grammar(tokenizer, skeleton.schema, n_vocabulary)
-    values = zip(skeleton.false, skeleton.true, skeleton.fixed[1:], strict=True)
-    rest = " ".join(f"( {spelled(false)} | {spelled(true)} ) {spelled(after)}" for false, true, after in values)
-    grammar._grammar = LLMatcher.grammar_from_lark(f"start: {spelled(skeleton.fixed[0])} {rest}")
-    return grammar
 
 
 def seed_values(text: str, fields: Sequence[str]) -> Values | None:
@@ -369,9 +340,6 @@ def run_case(case: Case, repeats: int, n_parts: int, *, trained: bool) -> None:
     compare(
         "the canonical greedy answer, one note and one token at a time, no grammar", labels, chances, *case.oracle()
     )
-    if trained:
-        other, theirs = case.constrained(case.spelling, shared=True)
-        compare("llguidance where any spelling of a value is allowed", labels, chances, other, theirs)
     print(f"Of all labels {sum(map(sum, labels)) / (n * len(labels[0])):.0%} are true.")
     print("\n| draft | passes a note | labels changed by it |\n|---|--:|--:|")
     for name in case.drafts:

@@ -19,7 +19,7 @@ from clinical_assets.labels.evidence import EvidenceFinder, FieldEvidence
 from clinical_assets.labels.ledger import LabelTally, carry_over
 from clinical_assets.labels.model_rows import Answered, answered_rows, answers_of, finished_rows
 from clinical_assets.labels.parts import LEAST_ROOM, combine, parts_of
-from clinical_assets.labels.regex_labels import section_finder
+from clinical_assets.labels.regex_labels import ENGINE_VERSION, label_identity, section_finder
 from clinical_assets.language_models.answers import Answer, AnswerSchema, Backend, Request, sha256
 from clinical_assets.language_models.catalogue import ModelEntry
 from clinical_assets.language_models.prompts import Prompt
@@ -27,13 +27,14 @@ from clinical_assets.privacy import withhold_messages
 from clinical_assets.progress import Progress
 from clinical_assets.storage.contracts import LABELS
 from clinical_assets.storage.failpoints import failpoint
-from clinical_assets.storage.lake import ContractError, Lake, Written
+from clinical_assets.storage.lake import ContractError, Lake, Written, content_digest
 from clinical_assets.study.model import Study
 
 __all__ = ["ModelRun", "Question", "audited", "label_batch_with_model", "question_of"]
 
 NOTE_COLUMNS = ["note_id", "person_id", "text", "text_sha256", "status", "batch"]
 _PUT_BY_SECONDS = 30.0
+_EVIDENCE = "evidence"  # in a partition's metadata: digest of what its evidence was found by
 _AT_ONCE = 512  # notes whose tokens are held at a time
 
 
@@ -142,8 +143,11 @@ def label_batch_with_model(
             if new:
                 put_by()
             raise
-        run.written = _write(lake, table, batch, notes, kept, identity, work, run_id, labelled_at)
-        lake.remove(shelf, batch)
+        if todo.num_rows or lake.has(shelf, batch) or not _stands(lake, table, batch, len(kept), work):
+            run.written = _write(lake, table, batch, notes, kept, identity, work, run_id, labelled_at)
+            lake.remove(shelf, batch)
+        else:
+            run.written = lake.written(table, batch)
     rows = lake.read(table, batch, ["field", "value", "status"])
     run.tally.count(rows)
     run.tally.n_computed, run.tally.n_cached = todo.num_rows, run.n_notes - todo.num_rows
@@ -151,6 +155,13 @@ def label_batch_with_model(
     run.by_status = {item["values"]: item["counts"] for item in counts}
     run.seconds = round(time.monotonic() - started, 3)
     return run
+
+
+def _stands(lake: Lake, table: str, batch: str, n_notes: int, work: _Work) -> bool:
+    """Tell whether the partition holds these notes' labels and no others, with evidence by the terms as they are."""
+    if not lake.has(table, batch) or lake.n_rows(table, batch) != n_notes * len(work.question.schema.fields):
+        return False
+    return lake.metadata(table, batch).get(_EVIDENCE) == work.stamp
 
 
 def _backend_errors() -> tuple[type[Exception], ...]:
@@ -196,7 +207,9 @@ def _write(
     labelled_at: datetime,
 ) -> Written:
     rows = answered_rows(notes, answered, identity, work.question.schema, run_id, labelled_at)
-    return lake.write(table, finished_rows(rows, work.evidence, work.finder), LABELS, batch=batch)
+    return lake.write(
+        table, finished_rows(rows, work.evidence, work.finder), LABELS, batch=batch, metadata={_EVIDENCE: work.stamp}
+    )
 
 
 class _Work:
@@ -206,6 +219,7 @@ class _Work:
         self.question, self.finder = question, EvidenceFinder(study)
         self._rules = study.labelling
         self._find_sections = section_finder(sections, notes)
+        self.stamp = sha256(label_identity(study, "regex")["prompt_sha"], ENGINE_VERSION, content_digest(sections))
         self._row_of = {note_id: row for row, note_id in enumerate(notes["note_id"].to_pylist())}
         self._texts = notes["text"].combine_chunks()
         self._readable = pc.and_(pc.equal(notes["status"], "usable"), pc.is_valid(notes["text"])).to_pylist()

@@ -141,13 +141,12 @@ class LocalBackend:
                 "n_output_tokens": n_output[i] + (thoughts.n_tokens[i] if thoughts else 0),
                 "seconds": seconds,
             }
-            chances = tuple(None if math.isnan(p) else p for p in scored.probabilities[i])
-            if None in chances and self.entry.decoding == "schema_scoring":
+            if any(math.isnan(p) for p in scored.probabilities[i]):
                 # Half precision can overflow; what comes out then is no answer, least of all "false".
                 answers.append(Answer.failure(self.schema, "parse_error", "logits_not_finite", **spent))
                 continue
             reason = "thought_cut" if thoughts and thoughts.cut[i] else None
-            answers.append(Answer("labelled", scored.values[i], chances, reason=reason, **spent))
+            answers.append(Answer("labelled", scored.values[i], scored.probabilities[i], reason=reason, **spent))
         return answers
 
     def _decide(
@@ -160,7 +159,7 @@ class LocalBackend:
         if self.entry.decoding == "constrained_generation":
             if self._grammar is None:
                 size: Any = self._model.config.get_text_config().vocab_size
-                self._grammar = Grammar(self._tokenizer, self.schema, size)
-            scored, written = self._grammar.generate(session, before, self._skeleton)
+                self._grammar = Grammar(self._tokenizer, self._skeleton, size)
+            scored, written = self._grammar.generate(session, before)
             return scored, written, thoughts
         return score(session, before, self._skeleton, drafts), (0,) * len(drafts), thoughts

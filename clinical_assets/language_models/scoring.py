@@ -102,7 +102,8 @@ def _feed(
     import torch
 
     drafted = [skeleton.compose(draft) for draft in drafts]
-    tokens, valid = pad_right([answer.tokens for answer in drafted])
+    # What follows the last slot decides nothing.
+    tokens, valid = pad_right([answer.tokens[: answer.slots[-1] + 1] for answer in drafted])
     width, offset = tokens.shape[1], 0
     if before is not None:
         tokens, valid = torch.cat([before[0], tokens], 1), torch.cat([before[1], valid], 1)

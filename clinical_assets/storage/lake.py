@@ -217,6 +217,13 @@ class Lake:
         """Return the number of rows of a partition, from its footer."""
         return int(pq.read_metadata(self._require(table, batch), filesystem=self._fs).num_rows)
 
+    def written(self, table: str, batch: str | None = None) -> Written:
+        """Return what a write of the partition as it stands would have returned."""
+        path = self._require(table, batch)
+        schema = pq.read_schema(path, filesystem=self._fs)
+        rows = pq.read_table(path, columns=_digest_columns(schema), filesystem=self._fs, partitioning=None)
+        return Written(path, rows.num_rows, int(self._fs.get_file_info(path).size), content_digest(rows))
+
     def metadata(self, table: str, batch: str | None = None) -> dict[str, str]:
         """Return the key-value metadata stored in the partition's file, e.g. the digest of its source."""
         stored = pq.read_schema(self._require(table, batch), filesystem=self._fs).metadata or {}

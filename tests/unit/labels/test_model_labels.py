@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -236,8 +237,10 @@ def test_an_unchanged_batch_is_not_asked_again(bench: Bench) -> None:
         return Answer("parse_error", (None, None), (None, None), 5, 1, 0.5, "not_json") if "No" in text else answer
 
     first = bench.run(Fake(odd))
-    before = bench.rows()
+    before, file = bench.rows(), os.stat(bench.lake.path(TABLE, "b")).st_ino
     again = bench.run(None)
+    assert os.stat(bench.lake.path(TABLE, "b")).st_ino == file, "nothing was to be written"
+    assert again.by_status == first.by_status
     assert (again.tally.n_computed, again.tally.n_cached, again.n_asked) == (0, 3, 0)
     assert (again.n_input_tokens, again.n_output_tokens, again.model_seconds) == (0, 0, 0.0)
     assert again.written.digest == first.written.digest
