@@ -44,14 +44,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 import transformers
-from llguidance import LLMatcher
 from transformers import AutoTokenizer, DynamicCache
 
 from clinical_assets.labels.demo_models import Order, train_all
 from clinical_assets.labels.evidence import EvidenceFinder
 from clinical_assets.labels.model_labels import Question, label_batch_with_model, question_of
 from clinical_assets.labels.regex_labels import section_finder
-from clinical_assets.language_models.answers import AnswerSchema, Request
+from clinical_assets.language_models.answers import Request
 from clinical_assets.language_models.batching import plan_batches
 from clinical_assets.language_models.catalogue import ModelEntry, load_catalogue
 from clinical_assets.language_models.chat import Chat
@@ -62,7 +61,7 @@ from clinical_assets.language_models.loading import Loaded, load_model
 from clinical_assets.language_models.local import LocalBackend
 from clinical_assets.language_models.opening import backend_revision, open_backend
 from clinical_assets.language_models.session import Prefix, Session, pad_left, pad_right
-from clinical_assets.language_models.skeleton import Skeleton, compile_skeleton
+from clinical_assets.language_models.skeleton import compile_skeleton
 from clinical_assets.notes.sections import sections_table
 from clinical_assets.storage.contracts import LABELS, NOTES, SECTIONS
 from clinical_assets.storage.lake import Lake
