@@ -9,12 +9,15 @@ import contextlib
 import io
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from clinical_assets.cli.ui import dagster_home
+from clinical_assets.labels.demo_models import Order, demo_orders, train_all
 from clinical_assets.labels.regex_labels import LABELLERS, label_identity
+from clinical_assets.language_models.catalogue import load_catalogue
 from clinical_assets.notes.landing import LandingScan, digest_candidates, due_batches, scan
 from clinical_assets.notes.store import held_digests
 from clinical_assets.settings import Settings
@@ -87,6 +90,7 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
         if batch not in due and not all(_is_labelled(lake, labeller, batch, study) for labeller in LABELLERS)
     ]
     failed: list[str] = []
+    training = _train_demo_models_meanwhile(settings, study)
     with dg.DagsterInstance.get() as instance:
         _execute(defs, instance, "observe_landing", None)
         for position, (batch, job) in enumerate(
@@ -96,7 +100,7 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
             ok, seconds = _execute(defs, instance, job, batch)
             say(f"[{position}/{len(due) + len(unlabelled)}] {batch}: {'done' if ok else 'FAILED'} in {seconds:.1f} s")
             failed += [] if ok else [batch]
-        failed += _label_with_models(defs, instance, lake, say)
+        failed += _label_with_models(defs, instance, lake, training, say)
         ok, seconds = _execute(defs, instance, "build_warehouse_job", None)
         say(f"warehouse: {'published' if ok else 'FAILED, the old one stands'} in {seconds:.1f} s")
     if failed or not ok:
@@ -114,16 +118,39 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
         say(f'  {command} query "{sql}"')
 
 
-def _label_with_models(defs: Any, instance: Any, lake: Lake, say: Callable[[str], None]) -> list[str]:
-    """Train the demo models that are missing, find the notes in scope, label them batch by batch; return what failed."""
-    names = {job.name for job in defs.jobs or ()}
-    if "label_with_demo_models" not in names:
+def _train_demo_models_meanwhile(settings: Settings, study: Study) -> threading.Thread:
+    """Train the demo models that are missing while notes are taken in: the two together need half the time.
+
+    What goes wrong here is not said here: the asset of the model tries again, and fails with its own message.
+    """
+    orders = demo_orders(load_catalogue(settings.catalogue).models, study, settings.models)
+    thread = threading.Thread(target=_train_quietly, args=(orders,), daemon=True)
+    thread.start()
+    return thread
+
+
+def _train_quietly(orders: list[Order]) -> None:
+    with contextlib.suppress(Exception):
+        for _ in train_all(orders, lambda line: None):
+            pass
+
+
+def _label_with_models(
+    defs: Any, instance: Any, lake: Lake, training: threading.Thread, say: Callable[[str], None]
+) -> list[str]:
+    """Find the notes in scope, see to the demo models, label batch by batch; return what failed."""
+    if "label_with_demo_models" not in {job.name for job in defs.jobs or ()}:
         return []
-    for job, what in (("train_demo_models", "demo models"), ("find_notes_in_scope", "notes in scope")):
-        ok, seconds = _execute(defs, instance, job, None)
-        say(f"{what}: {'ready' if ok else 'FAILED'} after {seconds:.1f} s")
-        if not ok:
-            return [what]
+    ok, seconds = _execute(defs, instance, "find_notes_in_scope", None)
+    say(f"notes in scope: {'found' if ok else 'FAILED'} after {seconds:.1f} s")
+    if not ok:
+        return ["notes in scope"]
+    started = time.monotonic()
+    training.join()
+    ok, _ = _execute(defs, instance, "train_demo_models", None)
+    say(f"demo models: {'ready' if ok else 'FAILED'} after {time.monotonic() - started:.1f} s more")
+    if not ok:
+        return ["demo models"]
     failed, started = [], time.monotonic()
     batches = lake.batches("notes/intakes")
     for batch in batches:

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from clinical_assets.labels.batch import LabelRun, label_batch
-from clinical_assets.labels.demo_models import Order, train_all
+from clinical_assets.labels.demo_models import demo_orders, train_all
 from clinical_assets.labels.evaluation_figures import label_figures
 from clinical_assets.labels.ledger import LabelTally
 from clinical_assets.labels.model_labels import ModelRun, label_batch_with_model, question_of
@@ -103,16 +103,10 @@ def build_demo_model_assets(entries: list[ModelEntry]) -> list[dg.AssetsDefiniti
         ],
     )
     def demo_models(
-        context: dg.AssetExecutionContext, deployment: DeploymentResource, language_models: LanguageModelsResource
+        context: dg.AssetExecutionContext, deployment: DeploymentResource
     ) -> Iterator[dg.MaterializeResult]:
-        study = deployment.load_study()
-        orders = []
-        for key in sorted(context.selected_asset_keys):
-            entry = by_key[key]
-            question = question_of(study, entry)
-            folder = language_models.folder(entry, question.schema, question.prompt)
-            if folder is not None:
-                orders.append(Order(entry, folder, question.schema, question.prompt))
+        chosen = [by_key[key] for key in sorted(context.selected_asset_keys)]
+        orders = demo_orders(chosen, deployment.load_study(), deployment.settings().models)
         for made in train_all(orders, context.log.info):
             yield dg.MaterializeResult(
                 asset_key=["models", made.entry.name],

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+from clinical_assets.labels.model_labels import question_of
 from clinical_assets.language_models.answers import AnswerSchema
 from clinical_assets.language_models.catalogue import ModelEntry
+from clinical_assets.language_models.demo_models.recipes import recipe_folder
 from clinical_assets.language_models.prompts import Prompt
+from clinical_assets.study.model import Study
 
-__all__ = ["Order", "train_all"]
+__all__ = ["Order", "demo_orders", "train_all"]
 
 # Other hospitals than the demo one: what is labelled was not trained on (but for notes of a line or two, see snippets).
 LINES_SEED, NOTES_SEED = 21, 11
@@ -37,6 +40,23 @@ class Made:
     entry: ModelEntry
     folder: Path
     seconds: float
+
+
+def demo_orders(entries: Sequence[ModelEntry], study: Study, models: Path) -> list[Order]:
+    """Return what is to be trained so that the demo models among `entries` can answer the study's question.
+
+    Parameters
+    ----------
+    models
+        Folder of trained models.
+    """
+    orders = []
+    for entry in entries:
+        if entry.recipe:
+            question = question_of(study, entry)
+            folder = recipe_folder(models, entry, question.schema, question.prompt)
+            orders.append(Order(entry, folder, question.schema, question.prompt))
+    return orders
 
 
 def train_all(orders: Sequence[Order], log: Callable[[str], None]) -> Iterator[Made]:

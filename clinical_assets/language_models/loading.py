@@ -146,7 +146,8 @@ def _tokenizer(entry: ModelEntry, place: Path) -> Any:
             tokenizer.chat_template = Path(entry.chat_template).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ModelError(
-                f"model {entry.name!r}: chat_template {entry.chat_template} cannot be read ({type(error).__name__}); name a jinja "
+                f"model {entry.name!r}: chat_template {entry.chat_template} cannot be read "
+                f"({getattr(error, 'strerror', None) or 'not UTF-8'}); name a jinja "
                 "file, as a path from the folder of the catalogue"
             ) from None
     if not tokenizer.chat_template:

@@ -58,7 +58,7 @@ class Recipe:
     thinks: bool = False
     n_layers: int = 3
     hidden_size: int = 128
-    n_steps: int = 800
+    n_steps: int = 700
     seed: int = 1
 
 
@@ -71,7 +71,7 @@ RECIPES = {
         "<|end|>",
         thinks=True,
     ),
-    "gemma3": Recipe("gemma3", _GEMMA, ("<bos>", "<start_of_turn>", "<end_of_turn>"), "<end_of_turn>", n_steps=400),
+    "gemma3": Recipe("gemma3", _GEMMA, ("<bos>", "<start_of_turn>", "<end_of_turn>"), "<end_of_turn>", n_steps=350),
 }
 
 
