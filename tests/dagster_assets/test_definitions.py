@@ -20,7 +20,7 @@ WAREHOUSE = {
     "labels/model_labels", "report/label_figures",
     *(f"labels/{t}" for t in (
         "annotation_splits", "evaluation_items", "scope_answers", "evaluation", "evaluation_summary", "label_thresholds",
-        "label_reliability", "agreement", "agreement_overall", "consensus", "review_queue", "label_costs",
+        "label_reliability", "structured_answers", "agreement", "agreement_overall", "consensus", "review_queue", "label_costs",
     )),
     *(f"cohort/{t}" for t in (
         "concept_sets", "concept_set_codes", "concept_set_shipped", "concept_set_tables", "cohort_rules",

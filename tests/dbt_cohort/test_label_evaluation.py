@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 MODELS = (("llm_good", 4.0, 0.0, 0.0, 0.0), ("llm_eager", 3.0, 1.5, 0.02, 0.0), ("llm_weak", 1.0, 0.0, 0.05, 0.2))
 TABLES = {
     "annotation_splits", "evaluation_items", "scope_answers", "evaluation", "evaluation_summary", "label_thresholds",
-    "label_reliability", "agreement", "agreement_overall", "consensus", "review_queue", "label_costs",
+    "label_reliability", "structured_answers", "agreement", "agreement_overall", "consensus", "review_queue", "label_costs",
 }  # fmt: skip
 
 
@@ -249,3 +249,39 @@ def test_the_figures_are_drawn(connection) -> None:
         "label_reliability",
         "label_agreement",
     }
+
+
+def test_structured_data_is_one_of_the_labellers_that_are_compared(judged) -> None:
+    sets = {
+        "imatinib_mentioned": ["imatinib"], "related_drugs_mentioned": ["other_abl_tki"], "cml_diagnosed": ["cml"],
+        "aml_diagnosed": ["aml"], "bmt_history": ["transplant", "transplant_status"],
+    }  # fmt: skip
+    with duckdb.connect(str(judged[0] / "warehouse" / "clinical.duckdb"), read_only=True) as connection:
+        found = {
+            (note_id, field): value
+            for note_id, field, value in connection.execute(
+                "select note_id, field, value from labels.structured_answers"
+            ).fetchall()
+        }
+        notes = connection.execute(
+            "select note_id, note.person_id, note_date from notes.labelling_scope inner join notes.note_index as note using (note_id)"
+        ).fetchall()
+        events = connection.execute("select person_id, set_name, start_date from cohort.events").fetchall()
+        pairs = connection.execute(
+            "select labeller_a, labeller_b, count(distinct field) from labels.agreement "
+            "where 'structured' in (labeller_a, labeller_b) group by all"
+        ).fetchall()
+        voters = connection.execute("select distinct labeller from labels.consensus").fetchall()
+    records = defaultdict(list)
+    for person_id, set_name, start in events:
+        records[person_id, set_name].append(start)
+    assert found == {
+        (note_id, field): any(start <= day for name in names for start in records[person_id, name])
+        for note_id, person_id, day in notes
+        for field, names in sets.items()
+    }
+    assert any(found.values())
+    assert not all(found.values())
+    assert ("manual", "structured", 5) in pairs
+    assert {("regex", "structured", 5), ("regex_seed", "structured", 5)} <= set(pairs)
+    assert ("structured",) not in voters

@@ -1,8 +1,12 @@
-"""How far any two labellers agree on the notes in scope. One row a pair and field."""
+"""How far any two labellers agree on the notes in scope, structured data among them. One row a pair and field."""
 
 
 def model(dbt, session):  # noqa: ANN001, ANN201 - dbt's own signature
+    import pyarrow as pa
+
     from clinical_assets.labels.label_agreement import agreement_table
 
     dbt.config(materialized="table")
-    return agreement_table(dbt.ref("scope_answers").to_arrow_table())
+    columns = ["labeller", "note_id", "person_id", "field", "value"]
+    tables = [dbt.ref(name).to_arrow_table().select(columns) for name in ("scope_answers", "structured_answers")]
+    return agreement_table(pa.concat_tables(tables))
