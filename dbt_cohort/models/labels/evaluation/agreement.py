@@ -8,5 +8,6 @@ def model(dbt, session):  # noqa: ANN001, ANN201 - dbt's own signature
 
     dbt.config(materialized="table")
     columns = ["labeller", "note_id", "person_id", "field", "value"]
-    tables = [dbt.ref(name).to_arrow_table().select(columns) for name in ("scope_answers", "structured_answers")]
-    return agreement_table(pa.concat_tables(tables))
+    said = dbt.ref("scope_answers").to_arrow_table().select(columns)
+    recorded = dbt.ref("structured_answers").to_arrow_table().select(columns)
+    return agreement_table(pa.concat_tables([said, recorded]))
