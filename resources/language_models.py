@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 
 from clinical_assets.language_models.answers import AnswerSchema, Backend
-from clinical_assets.language_models.catalogue import Catalogue, ModelEntry, load_catalogue
+from clinical_assets.language_models.catalogue import ModelEntry
 from clinical_assets.language_models.demo_models.recipes import recipe_folder
 from clinical_assets.language_models.opening import Usage, backend_revision, open_backend
 from clinical_assets.language_models.prompts import Prompt
@@ -22,10 +22,6 @@ class LanguageModelsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     deployment: dg.ResourceDependency[DeploymentResource]
     gpu: dg.ResourceDependency[GpuResource]
-
-    def catalogue(self) -> Catalogue:
-        """Return the catalogue of this deployment."""
-        return load_catalogue(self.deployment.settings().catalogue)
 
     def folder(self, entry: ModelEntry, schema: AnswerSchema, prompt: Prompt) -> Path | None:
         """Return where a demo model's weights for this question are or will be; None for other models."""

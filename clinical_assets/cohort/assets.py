@@ -14,11 +14,11 @@ from clinical_assets.cohort.figures import study_figures
 from clinical_assets.cohort.omop_landing import cdm_tables, snapshot_digest, snapshot_files
 from clinical_assets.cohort.parameters import dbt_vars, parameters_digest
 from clinical_assets.cohort.scope import scope_digests
-from clinical_assets.statistics.plots import markdown_image, write_figures
 from clinical_assets.storage.contracts import MODEL_LABELS
 from resources.dbt_metadata import with_table_metadata
 from resources.deployment import DeploymentResource
 from resources.lake import LakeResource
+from resources.report import publish_figures
 from resources.warehouse import WAREHOUSE_POOL, WarehouseResource
 
 __all__ = ["STUDY_KEY", "ClinicalDbtTranslator", "build_cohort_assets"]
@@ -185,11 +185,4 @@ def study_report_figures(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, deployment: DeploymentResource
 ) -> dg.MaterializeResult[None]:
     """Figures of the study: attrition, sources of imatinib, outcomes with a row of numbers at risk per population."""
-    with warehouse.reader().get_connection() as connection:
-        figures = study_figures(connection, smallest=deployment.load_study().publication.small_cell_threshold)
-    paths = write_figures(deployment.settings().report / "figures", figures)
-    context.log.info(f"{len(paths)} figures in {paths[0].parent}")
-    shown = {name: dg.MetadataValue.md(markdown_image(png, name)) for name, png in figures.items()}
-    return dg.MaterializeResult(
-        metadata={"n_figures": len(paths), "folder": dg.MetadataValue.path(paths[0].parent), **shown}
-    )
+    return publish_figures(context, deployment, warehouse, study_figures)

@@ -16,12 +16,12 @@ from clinical_assets.labels.regex_labels import label_identity, label_notes, lab
 from clinical_assets.labels.scope import notes_in_scope
 from clinical_assets.language_models.catalogue import ModelEntry
 from clinical_assets.language_models.opening import Usage, backend_revision
-from clinical_assets.statistics.plots import markdown_image, write_figures
 from resources.deployment import DeploymentResource
 from resources.gpu import GPU_POOL
 from resources.lake import LakeResource
 from resources.language_models import LanguageModelsResource
 from resources.partitions import NOTE_BATCHES
+from resources.report import publish_figures
 from resources.warehouse import WarehouseResource
 
 __all__ = [
@@ -190,13 +190,7 @@ def label_report_figures(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, deployment: DeploymentResource
 ) -> dg.MaterializeResult:
     """Figures of the labellers: F1 per field with limits (a row a field and labeller), reliability, agreement of pairs."""
-    with warehouse.reader().get_connection() as connection:
-        figures = label_figures(connection, smallest=deployment.load_study().publication.small_cell_threshold)
-    folder = deployment.settings().report / "figures"
-    paths = write_figures(folder, figures)
-    context.log.info(f"{len(paths)} figures in {folder}")
-    shown = {name: dg.MetadataValue.md(markdown_image(png, name)) for name, png in figures.items()}
-    return dg.MaterializeResult(metadata={"n_figures": len(paths), "folder": dg.MetadataValue.path(folder), **shown})
+    return publish_figures(context, deployment, warehouse, label_figures)
 
 
 def _rule_result(run: LabelRun) -> dg.MaterializeResult:

@@ -37,20 +37,22 @@ INJECTION_CHECK = "orders_in_notes_change_little"
 _MOST_OBEYED = 0.05
 
 
-def build_label_checks(labeller: str) -> list[dg.AssetChecksDefinition]:
-    """Return the checks that every labels table of one labeller has."""
-    table = f"labels/{labeller}"
-
+def _expectations(labeller: str) -> dg.AssetChecksDefinition:
     def read(lake: Lake, batch: str) -> "pd.DataFrame":
-        return lake.read(table, batch, CHECKED_COLUMNS).to_pandas()
+        return lake.read(f"labels/{labeller}", batch, CHECKED_COLUMNS).to_pandas()
 
-    suite = build_expectation_checks(
+    return build_expectation_checks(
         ["labels", labeller],
         LABELS_SUITE,
         read,
         partitions_def=NOTE_BATCHES,
         name=f"{labeller}_labels_meet_expectations",
     )
+
+
+def build_label_checks(labeller: str) -> list[dg.AssetChecksDefinition]:
+    """Return the checks that every labels table of one labeller has."""
+    table = f"labels/{labeller}"
     names = ("every_label_has_a_known_note", "every_note_has_every_field")
 
     @dg.multi_asset_check(
@@ -84,23 +86,12 @@ def build_label_checks(labeller: str) -> list[dg.AssetChecksDefinition]:
                 else "Materialize the labels of this batch again: the notes changed after labelling.",
             )
 
-    return [suite, labels_cover_the_notes]
+    return [_expectations(labeller), labels_cover_the_notes]
 
 
 def build_model_label_checks(entry: ModelEntry) -> list[dg.AssetChecksDefinition]:
     """Return the checks of a language model's labels."""
     table, key = f"labels/{entry.labeller}", dg.AssetKey(["labels", entry.labeller])
-
-    def read(lake: Lake, batch: str) -> "pd.DataFrame":
-        return lake.read(table, batch, CHECKED_COLUMNS).to_pandas()
-
-    suite = build_expectation_checks(
-        ["labels", entry.labeller],
-        LABELS_SUITE,
-        read,
-        partitions_def=NOTE_BATCHES,
-        name=f"{entry.labeller}_labels_meet_expectations",
-    )
     names = (
         "every_label_has_a_known_note",
         "every_note_in_scope_is_labelled",
@@ -137,42 +128,40 @@ def build_model_label_checks(entry: ModelEntry) -> list[dg.AssetChecksDefinition
                 description=None if verdict.passed else verdict.mend,
             )
 
-    return [suite, model_labels_can_be_trusted]
+    return [_expectations(entry.labeller), model_labels_can_be_trusted]
 
 
 def build_evaluation_checks() -> list[dg.AssetChecksDefinition]:
     """Return the checks that say whether labellers are worth having, and whether the numbers can tell."""
+    rules = {
+        "every_labeller_beats_the_majority": (
+            "below",
+            below_majority,
+            "Always giving the commoner answer would be right more often than these labellers.",
+        ),
+        "every_field_has_enough_positives": (
+            "few",
+            few_positives,
+            "Fewer than 10 gold positives: precision and recall of these fields say little. Label more.",
+        ),
+    }
 
     @dg.multi_asset_check(
         name="labellers_are_worth_having",
-        specs=[
-            dg.AssetCheckSpec(name, asset=["labels", "evaluation"])
-            for name in ("every_labeller_beats_the_majority", "every_field_has_enough_positives")
-        ],
+        specs=[dg.AssetCheckSpec(name, asset=["labels", "evaluation"]) for name in rules],
     )
     def labellers_are_worth_having(warehouse: WarehouseResource) -> Iterator[dg.AssetCheckResult]:
         with warehouse.reader().get_connection() as connection:
-            below, few = below_majority(connection), few_positives(connection)
-        yield dg.AssetCheckResult(
-            asset_key=["labels", "evaluation"],
-            check_name="every_labeller_beats_the_majority",
-            passed=not below,
-            severity=dg.AssetCheckSeverity.WARN,
-            metadata={"n_below": len(below), "below": dg.MetadataValue.json(below)},
-            description=None
-            if not below
-            else "Always giving the commoner answer would be right more often than these labellers.",
-        )
-        yield dg.AssetCheckResult(
-            asset_key=["labels", "evaluation"],
-            check_name="every_field_has_enough_positives",
-            passed=not few,
-            severity=dg.AssetCheckSeverity.WARN,
-            metadata={"n_few": len(few), "few": dg.MetadataValue.json(few)},
-            description=None
-            if not few
-            else "Fewer than 10 gold positives: precision and recall of these fields say little. Label more.",
-        )
+            short = {name: find(connection) for name, (_, find, _) in rules.items()}
+        for name, (key, _, meaning) in rules.items():
+            yield dg.AssetCheckResult(
+                asset_key=["labels", "evaluation"],
+                check_name=name,
+                passed=not short[name],
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={f"n_{key}": len(short[name]), key: dg.MetadataValue.json(short[name])},
+                description=meaning if short[name] else None,
+            )
 
     return [labellers_are_worth_having]
 

@@ -15,6 +15,7 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from clinical_assets.labels.batch import NOTE_COLUMNS
 from clinical_assets.labels.evidence import EvidenceFinder, FieldEvidence
 from clinical_assets.labels.ledger import LabelTally, carry_over
 from clinical_assets.labels.model_rows import Answered, answered_rows, answers_of, finished_rows
@@ -32,9 +33,8 @@ from clinical_assets.study.model import Study
 
 __all__ = ["ModelRun", "Question", "audited", "label_batch_with_model", "question_of"]
 
-NOTE_COLUMNS = ["note_id", "person_id", "text", "text_sha256", "status", "batch"]
 _PUT_BY_SECONDS = 30.0
-_EVIDENCE = "evidence"  # in a partition's metadata: digest of what its evidence was found by
+_EVIDENCE = "evidence"  # in a partition's metadata: digest of what its rows are made of besides the answers
 _AT_ONCE = 512  # notes whose tokens are held at a time
 
 
@@ -219,7 +219,13 @@ class _Work:
         self.question, self.finder = question, EvidenceFinder(study)
         self._rules = study.labelling
         self._find_sections = section_finder(sections, notes)
-        self.stamp = sha256(label_identity(study, "regex")["prompt_sha"], ENGINE_VERSION, content_digest(sections))
+        # What rows are made of besides the answers: while it and the answers stand, the partition stands.
+        self.stamp = sha256(
+            label_identity(study, "regex")["prompt_sha"],
+            ENGINE_VERSION,
+            content_digest(sections),
+            str(self._rules.audit_share) if self._rules.cascade else "",
+        )
         self._row_of = {note_id: row for row, note_id in enumerate(notes["note_id"].to_pylist())}
         self._texts = notes["text"].combine_chunks()
         self._readable = pc.and_(pc.equal(notes["status"], "usable"), pc.is_valid(notes["text"])).to_pylist()
@@ -295,9 +301,9 @@ class _Work:
         answers: dict[int, list[Answer | None]] = {}
         for note_id, text in notes:
             starts = self._find_sections(self._row_of[note_id])().starts
-            draft = (
-                self.finder.rule_values(self.evidence(note_id), self.question.schema.fields) if self._drafts else None
-            )
+            draft = None
+            if self._rules.draft == "rules":
+                draft = self.finder.rule_values(self.evidence(note_id), self.question.schema.fields)
             parts = parts_of(text, starts, backend.room, backend.token_count, overlap=self._rules.overlap)
             answers[note_id] = [None] * len(parts)
             place_of += [(note_id, part) for part in range(len(parts))]
@@ -309,10 +315,6 @@ class _Work:
             if len(whole) == len(answers[note_id]):
                 yield note_id, combine(whole)
                 del answers[note_id]
-
-    @property
-    def _drafts(self) -> bool:
-        return self._rules.draft == "rules"
 
     def _needs_model(self, note_id: int) -> bool:
         evidence = self.evidence(note_id)

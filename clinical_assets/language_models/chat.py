@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from clinical_assets.language_models.prompts import Prompt
+from clinical_assets.language_models.skeleton import common_length
 
 __all__ = ["CLOSE_THOUGHT", "Chat", "ChatTemplateError"]
 
@@ -67,10 +68,7 @@ class Chat:
     def common_tokens(self) -> list[int]:
         """Return the tokens that every prompt begins with."""
         first, second = self.encode(["A", "\n7"])
-        same = 0
-        while same < min(len(first), len(second)) and first[same] == second[same]:
-            same += 1
-        return first[:same]
+        return first[: common_length(first, second)]
 
     @cached_property
     def _signs(self) -> re.Pattern[str]:

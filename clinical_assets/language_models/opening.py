@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,8 +70,6 @@ def open_backend(
     ModelError, DeviceError, ServerError
         If the model cannot be used: which, why, and what to do.
     """
-    import time
-
     spent = usage if usage is not None else Usage()
     if entry.backend == "server":
         server = ServerBackend(entry, schema, prompt, base_url=entry.server_url or "", api_key=_api_key(entry), log=log)

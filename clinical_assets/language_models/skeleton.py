@@ -8,7 +8,7 @@ from typing import Any
 
 from clinical_assets.language_models.answers import AnswerSchema
 
-__all__ = ["Drafted", "Skeleton", "SkeletonError", "compile_skeleton"]
+__all__ = ["Drafted", "Skeleton", "SkeletonError", "common_length", "compile_skeleton"]
 
 Tokens = tuple[int, ...]
 
@@ -100,8 +100,8 @@ def compile_skeleton(tokenizer: Any, schema: AnswerSchema, prompt: str) -> Skele
     end = 0
     for k in range(n):
         flipped = encode([i == k for i in range(n)])
-        start = _common(base, flipped)
-        tail = _common(base[::-1], flipped[::-1])
+        start = common_length(base, flipped)
+        tail = common_length(base[::-1], flipped[::-1])
         stop = len(base) - tail
         if start < max(end, 1) or stop <= start or len(flipped) - tail <= start:
             raise SkeletonError(
@@ -119,7 +119,8 @@ def compile_skeleton(tokenizer: Any, schema: AnswerSchema, prompt: str) -> Skele
     return skeleton
 
 
-def _common(a: Sequence[int], b: Sequence[int]) -> int:
+def common_length(a: Sequence[int], b: Sequence[int]) -> int:
+    """Return how many tokens two sequences begin with alike."""
     n = 0
     for x, y in zip(a, b, strict=False):
         if x != y:

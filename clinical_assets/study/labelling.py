@@ -57,8 +57,6 @@ class PromptWording(BaseModel):
                 raise ValueError(
                     f"prompt.{name} has the unknown slot {{{min(found - allowed)}}}; known: {', '.join(sorted(allowed))}"
                 )
-        if self.user.count("{note}") != 1:
-            raise ValueError("prompt.user must hold {note} once")
         before, *after = self.user.format(note="\0").split("\0")
         if len(after) != 1 or "<note>" not in before.rpartition("</note>")[2] or "</note>" not in after[0]:
             raise ValueError(

@@ -605,6 +605,13 @@ def test_an_audited_note_is_read_by_the_model_whatever_its_terms(bench: Bench) -
     assert {row["reason"] for row in bench.rows() if row["note_id"] in sample} == {"unsupported:no_mention"}
 
 
+def test_a_note_that_leaves_the_audit_sample_is_settled_without_the_model(bench: Bench) -> None:
+    bench.land(*[f"{NEITHER} {k}" for k in range(40)])
+    bench.run(Fake(imagines), cascade(audit_share=0.3))
+    bench.run(None, cascade())
+    assert {(row["value"], row["reason"]) for row in bench.rows()} == {(False, "cascade:no_mention")}
+
+
 def test_the_audit_sample_is_the_same_for_ever_and_about_as_large_as_asked() -> None:
     chosen = [k for k in range(20_000) if audited(k, 0.05)]
     assert 850 < len(chosen) < 1_150
