@@ -116,7 +116,7 @@ def _follow(rows: pd.DataFrame) -> None:
     held = rows[rows["split"].notna() & (rows["split"] != "excluded")]
     of_person = held.drop_duplicates("person_id").set_index("person_id")["split"].to_dict()
     of_text = held.drop_duplicates("text_sha256").set_index("text_sha256")["split"].to_dict()
-    for which in ("text_sha256", "group"):
+    for which in ("note_id", "text_sha256", "group"):
         new = rows[rows["split"].isna()].copy()
         new["group"] = connected_groups(new["person_id"].to_numpy(), new["text_sha256"].to_numpy())
         found: dict[Any, set[str]] = {}

@@ -43,10 +43,12 @@ def connected_groups(persons: npt.NDArray, texts: npt.NDArray) -> Ints:
 
 
 def draw_parts(contents: Floats, wanted: Floats, *, seed: int, fill_only: bool = False) -> Ints:
-    """Return the part of each group by iterative stratification (Sechidis, Tsoumakas & Vlahavas 2011), group by group.
+    """Return the part of each group, so that parts resemble each other in every label.
 
-    The label of which the fewest examples are left goes first: its groups, largest first, each to the part that wants the most
-    of it; among equals to the part that wants the most notes, then to the first by a seeded draw.
+    Groups go in the order of iterative stratification (Sechidis, Tsoumakas & Vlahavas 2011): those with the label of which the
+    fewest examples are left first, largest first. Each goes where the squared distance between what parts hold and their share of
+    what has been given out so far, in units of each label's total, grows least. All labels are looked at, not the rarest
+    alone, as a group holds many at once.
 
     Parameters
     ----------
@@ -55,9 +57,10 @@ def draw_parts(contents: Floats, wanted: Floats, *, seed: int, fill_only: bool =
     wanted
         Shape (n_parts, n_labels): how many examples each part is still to get.
     seed
-        Of the order of equal groups and the choice among equal parts.
+        Of the order of equal groups, and of the choice among equal parts.
     fill_only
-        True: a part takes groups only as long as it wants notes, and groups that none wants are `NOWHERE`.
+        True: a part takes groups only until it has the notes that it wants, which it exceeds by less than a group; the rest,
+        which resembles the parts, is `NOWHERE`.
 
     Returns
     -------
@@ -65,20 +68,49 @@ def draw_parts(contents: Floats, wanted: Floats, *, seed: int, fill_only: bool =
         Shape (n_groups,): index of the part.
     """
     random = np.random.default_rng(seed)
+    total = contents.sum(axis=0)
+    open_to = wanted.clip(min=0)
+    if fill_only:
+        open_to = np.vstack([open_to, (total - open_to.sum(axis=0)).clip(min=0)])
+    shares = _shares(open_to)
+    held, given = np.zeros(open_to.shape), np.zeros(total.shape)
+    part_of = np.full(len(contents), NOWHERE, dtype=np.int64)
+    for group in _order(contents, random):
+        given += contents[group]
+        growth = ((held - shares * given) * contents[group] / np.maximum(total, 1)).sum(axis=1)
+        if fill_only:
+            growth[:-1][held[:-1, 0] >= open_to[:-1, 0]] = np.inf
+        best = int(np.lexsort((random.random(len(growth)), growth))[0])
+        held[best] += contents[group]
+        part_of[group] = best if best < len(wanted) else NOWHERE
+    if fill_only:
+        _top_up(part_of, contents[:, 0], open_to[:-1, 0] - held[:-1, 0])
+    return part_of
+
+
+def _shares(wanted: Floats) -> Floats:
+    """Each part's share of each label; that of the notes where nobody wants more of a label."""
+    sums = wanted.sum(axis=0)
+    of_notes = wanted[:, 0] / sums[0] if sums[0] else np.full(len(wanted), 1 / len(wanted))
+    return np.asarray(np.divide(wanted, sums, out=np.tile(of_notes[:, None], wanted.shape[1]), where=sums > 0))
+
+
+def _order(contents: Floats, random: np.random.Generator) -> list[int]:
     shuffled = random.permutation(len(contents))
-    wanted, part_of = wanted.astype(float).copy(), np.full(len(contents), NOWHERE, dtype=np.int64)
-    left = np.ones(len(contents), dtype=bool)
+    left, order = np.ones(len(contents), dtype=bool), []
     while left.any():
         totals = contents[left].sum(axis=0)
         label = int(np.argmin(np.where(totals > 0, totals, np.inf)))
         having = shuffled[left[shuffled] & (contents[shuffled, label] > 0)]
-        for group in having[np.argsort(-contents[having, label], kind="stable")]:
-            left[group] = False
-            keys = np.stack([wanted[:, label], wanted[:, 0], random.random(len(wanted))])
-            if fill_only:
-                keys[:, wanted[:, 0] <= 0] = -np.inf
-            best = int(np.lexsort(keys[::-1])[-1])
-            if np.isfinite(keys[0, best]):
-                part_of[group] = best
-                wanted[best] -= contents[group]
-    return part_of
+        order += having[np.argsort(-contents[having, label], kind="stable")].tolist()
+        left[having] = False
+    return order
+
+
+def _top_up(part_of: Ints, sizes: Floats, short: Floats) -> None:
+    """Give parts that are short of notes groups that nobody has, smallest first."""
+    spare = iter(sorted(np.flatnonzero(part_of == NOWHERE), key=lambda group: sizes[group]))
+    for part, missing in enumerate(short.tolist()):
+        while missing > 0 and (group := next(spare, None)) is not None:
+            part_of[group] = part
+            missing -= sizes[group]
