@@ -197,7 +197,8 @@ def _json(text: str, name: str) -> tuple[list[dict[str, Any]], str]:
             check_annotations(pa.table({"note": list(whole)}))
         found, kind = [whole], "json"
     else:
-        lines = (line for line in text.splitlines() if line.strip())
+        # not splitlines: a note may hold U+2028, which ends no line of JSON
+        lines = (line for line in text.split("\n") if line.strip())
         found, kind = [_strictly(json.loads, line, name) for line in lines], "jsonl"
     if not all(isinstance(task, dict) for task in found):
         raise CorruptFile(f"its entries are no JSON objects. {_EXPECTED}", where=name)

@@ -110,7 +110,7 @@ def _order(contents: Floats, random: np.random.Generator) -> list[int]:
 def _top_up(part_of: Ints, sizes: Floats, short: Floats) -> None:
     """Give parts that are short of notes groups that nobody has, smallest first."""
     spare = iter(sorted(np.flatnonzero(part_of == NOWHERE), key=lambda group: sizes[group]))
-    for part, missing in enumerate(short.tolist()):
-        while missing > 0 and (group := next(spare, None)) is not None:
+    for part in range(len(short)):
+        while short[part] > 0 and (group := next(spare, None)) is not None:
             part_of[group] = part
-            missing -= sizes[group]
+            short[part] -= sizes[group]

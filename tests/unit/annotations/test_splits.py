@@ -64,16 +64,10 @@ def reasons(found: pa.Table) -> dict[int, str | None]:
 def hospital(n_persons: int, seed: int = 0, first: int = 0) -> list[Note]:
     random, notes = np.random.default_rng(seed), []
     for person in range(first, first + n_persons):
-        for i in range(int(random.integers(1, 8))):
-            notes.append(
-                (
-                    person * 100 + i,
-                    person,
-                    f"text {person} {i}",
-                    bool(random.random() < 0.4),
-                    bool(random.random() < 0.03),
-                )
-            )
+        notes += [
+            (person * 100 + i, person, f"text {person} {i}", bool(random.random() < 0.4), bool(random.random() < 0.03))
+            for i in range(int(random.integers(1, 8)))
+        ]
     return notes
 
 
