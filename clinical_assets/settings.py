@@ -65,6 +65,11 @@ class Settings(BaseSettings):
         return self.data / "report"
 
     @property
+    def exports(self) -> Path:
+        """Files with text of notes, for people and their tools; readable by their owner only."""
+        return self.data / "exports"
+
+    @property
     def work(self) -> Path:
         """Scratch space for private copies; safe to delete when nothing runs."""
         return self.data / "work"

@@ -26,6 +26,10 @@ class LandingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Return the folder where OMOP snapshots land."""
         return self.deployment.settings().landing / "omop"
 
+    def annotations_folder(self) -> Path:
+        """Return the folder where human labels land."""
+        return self.deployment.settings().landing / "annotations"
+
     def batch(self, key: str) -> tuple[Path, str]:
         """Return a landed batch's path and content digest.
 

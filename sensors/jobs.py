@@ -21,10 +21,13 @@ def build_jobs(
     models: list[dg.AssetKey],
     model_labels: list[dg.AssetKey],
     on_demand: list[dg.AssetCheckKey],
+    annotations: list[dg.AssetKey],
+    review_export: dg.AssetKey,
+    daily: list[dg.AssetCheckKey],
 ) -> "list[UnresolvedAssetJobDefinition]":
-    """Return the jobs over the given assets: per batch intake and rule labels, the warehouse, the landed snapshots, models.
+    """Return the jobs over the given assets: per batch intake and rule labels, the warehouse, the landed snapshots, models, annotations.
 
-    Checks `on_demand` are in none of them.
+    Checks `on_demand` are in none of them, and `daily` ones not in the build of the warehouse.
     """
     labels = [key for key in per_batch if key not in intake]
     scope = dg.AssetSelection.assets(["notes", "labelling_scope"], ["ops", "batches"])
@@ -45,8 +48,18 @@ def build_jobs(
         _job("label_note_batch", without_standing_checks(labels), "Labels of one note batch, with their checks."),
         _job(
             "build_warehouse_job",
-            dg.AssetSelection.assets(*warehouse),
-            "Rebuild every table that analysts see, test it, publish it.",
+            dg.AssetSelection.assets(*warehouse) - dg.AssetSelection.checks(*daily),
+            "Take in human labels, rebuild every table that analysts see, test it, publish it.",
+        ),
+        _job(
+            "materialize_annotations",
+            dg.AssetSelection.assets(*annotations),
+            "Human labels as they landed, what they agree on, and the splits, with all their checks.",
+        ),
+        _job(
+            "export_review_queue",
+            dg.AssetSelection.assets(review_export),
+            "Write the top of the review queue with texts, for an annotation tool.",
         ),
         _job(
             "find_notes_in_scope",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from clinical_assets.annotations.landed import annotation_files
 from clinical_assets.cohort.parameters import dbt_vars, parameters_digest
 from clinical_assets.cohort.snapshots import scan_snapshots
 from clinical_assets.notes.landing import DueBatch, LandingState, digest_candidates, due_batches, scan
@@ -26,6 +27,7 @@ __all__ = ["build_ingest_job", "build_landing_sensors"]
 _DIGEST_BYTES_PER_TICK = 2 << 30  # about 10 s of hashing; a tick must end well within the 60 s gRPC limit
 
 _STUDY = "study"  # beside the tables in the cursor; its asset is landing/study
+_ANNOTATIONS = "annotations"  # likewise landing/annotations
 
 
 def build_ingest_job(intake: list[dg.AssetKey]) -> "UnresolvedAssetJobDefinition":
@@ -96,7 +98,8 @@ def build_landing_sensors(
         name="observe_omop_snapshots",
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Observes landed tables and the study's parameters: what changed has a new data version, which refreshes the cohort.",
+        description="Observes landed tables, human labels and the study's parameters: what changed has a new data version, which "
+        "refreshes what reads it.",
     )
     def observe_omop_snapshots(
         context: dg.SensorEvaluationContext, deployment: DeploymentResource, landing: LandingResource
@@ -108,9 +111,16 @@ def build_landing_sensors(
             now=time.time(),
             settle_seconds=deployment.settings().settle_seconds,
         )
-        for problem in found.problems:
-            context.log.warning(f"landing/omop: {problem}")
-        known, changed = dict(found.known), dict(found.changed)
+        labels = scan_snapshots(
+            {_ANNOTATIONS: landing.annotations_folder()},
+            seen,
+            now=time.time(),
+            settle_seconds=deployment.settings().settle_seconds,
+            files_of=lambda folder, _: annotation_files(folder),
+        )
+        for problem in (*found.problems, *labels.problems):
+            context.log.warning(f"landing: {problem}")
+        known, changed = {**found.known, **labels.known}, {**found.changed, **labels.changed}
         try:
             digest = parameters_digest(dbt_vars(deployment.load_study()))
         except StudyError as error:
@@ -124,7 +134,7 @@ def build_landing_sensors(
         return dg.SensorResult(
             asset_events=[_observation(table, digest) for table, digest in sorted(changed.items())],
             cursor=json.dumps(known),
-            skip_reason=None if changed else "no OMOP snapshot and no parameter of the study changed",
+            skip_reason=None if changed else "no OMOP snapshot, no human label and no parameter of the study changed",
         )
 
     return [land_note_batches, observe_omop_snapshots]

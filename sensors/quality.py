@@ -45,9 +45,11 @@ def without_standing_checks(keys: Sequence[dg.AssetKey]) -> dg.AssetSelection:
     return dg.AssetSelection.assets(*keys) - dg.AssetSelection.checks(*standing)
 
 
-def build_quality_schedule(assets: Sequence[dg.AssetKey]) -> dg.ScheduleDefinition:
-    """Return the daily schedule (06:00) of all checks that are not part of a materialization."""
-    selection = dg.AssetSelection.checks(*(dg.AssetCheckKey(key, CHECK_NAME) for key in assets))
+def build_quality_schedule(
+    assets: Sequence[dg.AssetKey], others: Sequence[dg.AssetCheckKey] = ()
+) -> dg.ScheduleDefinition:
+    """Return the daily schedule (06:00) of the standing checks of `assets`, and of `others` that take long."""
+    selection = dg.AssetSelection.checks(*(dg.AssetCheckKey(key, CHECK_NAME) for key in assets), *others)
     job = dg.define_asset_job(
         "check_data_quality", selection=selection, description="Standing checks over all batches."
     )

@@ -56,6 +56,24 @@ def run() -> None:
         raise _fail(error) from None
 
 
+@app.command()
+def review(
+    to: Annotated[str, typer.Option(help="Tool: label_studio, prodigy, argilla, doccano or csv")] = "label_studio",
+    n: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Notes at most, from the top of labels.review_queue")
+    ] = 200,
+) -> None:
+    """Write the notes that a person should read next, with their texts, as a file for an annotation tool."""
+    from clinical_assets.cli.review import write_review
+    from clinical_assets.settings import Settings
+
+    try:
+        for line in write_review(Settings(), to=to, n=n):
+            typer.echo(line)
+    except (ValueError, OSError) as error:
+        raise _fail(error) from None
+
+
 @app.command("land-public")
 def land_public(
     source: Annotated[Path, typer.Argument(help="Folder of the public data (omop/gibleed, notes/*.parquet)")],

@@ -16,17 +16,14 @@ from typing import Any
 import duckdb
 
 from clinical_assets.cohort.lake_views import create_lake_views
-from clinical_assets.cohort.omop_landing import CdmTable, create_landing_views, reader_of, snapshot_files
+from clinical_assets.cohort.omop_landing import CdmTable, create_landing_views
 from clinical_assets.cohort.parameters import create_parameters_table
-from clinical_assets.labels.gold import AnnotationsError, check_annotations
 from clinical_assets.storage.contracts import LAKE_TABLES
 from clinical_assets.storage.lake import Lake
 from clinical_assets.storage.warehouse import Warehouse
 
 __all__ = ["dbt_build_arguments", "warehouse_build"]
 
-
-_LOOKED_AT = 10_000  # rows of human labels that are looked at
 
 # Where only a part is built, a test that also needs another part waits for it.
 _CAUTIOUS = ("--indirect-selection", "cautious")
@@ -61,14 +58,11 @@ def warehouse_build(
     ------
     OmopLandingError
         Before dbt starts, if the landed snapshot lacks a required table or column.
-    AnnotationsError
-        The same, if human labels name notes by position.
     """
     # The input views hold paths of this machine and would follow files that change: they are not published.
     finish = ["drop schema landing cascade", "drop schema lake cascade"]
     with warehouse.rewrite(run_id, finish=finish) as private:
         with duckdb.connect(str(private)) as connection:
-            _check_annotations(connection, omop_landing, tables)
             landed = create_landing_views(connection, omop_landing, tables)
             create_parameters_table(connection, variables)
             create_lake_views(connection, lake, LAKE_TABLES)
@@ -80,18 +74,6 @@ def warehouse_build(
         }
         with _environment(environment):
             yield private.parent, landed
-
-
-def _check_annotations(connection: duckdb.DuckDBPyConnection, folder: Path, tables: Sequence[CdmTable]) -> None:
-    for table in tables:
-        files = snapshot_files(folder / table.folder, table.name) if table.name == "concept_labels" else []
-        for path in files:
-            try:
-                check_annotations(
-                    connection.sql(f"select * from {reader_of([path])} limit {_LOOKED_AT}").to_arrow_table()
-                )
-            except AnnotationsError as error:
-                raise AnnotationsError(f"{path}: {error}") from None
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,17 +34,23 @@ class SnapshotScan:
 
 
 def scan_snapshots(
-    tables: Mapping[str, Path], known: Mapping[str, Sequence[str]], *, now: float, settle_seconds: float
+    tables: Mapping[str, Path],
+    known: Mapping[str, Sequence[str]],
+    *,
+    now: float,
+    settle_seconds: float,
+    files_of: Callable[[Path, str], Sequence[Path]] = snapshot_files,
 ) -> SnapshotScan:
     """Look at every table in its folder once; bytes are read only when names, sizes or times changed and the files have settled.
 
-    Files have settled when they look the same as at the last look, or were all written `settle_seconds` ago.
+    Files have settled when they look the same as at the last look, or were all written `settle_seconds` ago. `files_of` finds
+    the files of a table in its folder.
     """
     scan = SnapshotScan({}, {}, [])
     for table, folder in tables.items():
         last_shape, last_digest = [*known.get(table, []), "", ""][:2]
         try:
-            files = snapshot_files(folder, table)
+            files = files_of(folder, table)
             stats = [path.stat() for path in files]
             shape = json.dumps(
                 [[path.name, stat.st_size, stat.st_mtime_ns] for path, stat in zip(files, stats, strict=True)]

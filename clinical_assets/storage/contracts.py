@@ -9,7 +9,11 @@ from __future__ import annotations
 import pyarrow as pa
 
 __all__ = [
+    "ADJUDICATED",
+    "ADJUDICATION_STATUSES",
+    "ANNOTATION_REJECTS",
     "ASSERTIONS",
+    "HUMAN_LABELS",
     "INTAKES",
     "LABELS",
     "LABEL_IDENTITY",
@@ -21,12 +25,16 @@ __all__ = [
     "NOTE_STATUSES",
     "REJECTS",
     "SECTIONS",
+    "SPLITS",
+    "SPLIT_NAMES",
     "VOLATILE",
     "describe",
 ]
 
 # Columns that tell when and by which run a row was made, not what it says: they never enter a data version.
-VOLATILE = frozenset({"ingested_at", "labelled_at", "run_id", "seconds", "source_file_sha256"})
+VOLATILE = frozenset(
+    {"ingested_at", "labelled_at", "run_id", "seconds", "source_file_sha256", "first_seen_at", "assigned_at"}
+)
 
 NOTE_STATUSES = ("usable", "blank", "stub", "scanned_pointer", "not_english")
 LABEL_STATUSES = ("labelled", "no_text", "parse_error", "truncated", "too_long", "unsupported", "unavailable")
@@ -153,6 +161,78 @@ LABELS = pa.schema(
     ]
 )
 
+ADJUDICATION_STATUSES = ("single", "agreed", "disagreed", "adjudicated")
+SPLIT_NAMES = ("train", "validation", "test", "excluded")
+
+HUMAN_LABELS = pa.schema(
+    [
+        _column("note_id", pa.int64(), "OMOP note.note_id", nullable=False),
+        _column("person_id", pa.int64(), "OMOP person.person_id", nullable=False),
+        _column("text_sha256", pa.string(), "Version of the note's stored text that was read", nullable=False),
+        _column("annotator", pa.string(), "Who answered, as the file or the tool names them", nullable=False),
+        _column("field", pa.string(), "Field of the study, e.g. cml_diagnosed", nullable=False),
+        _column("value", pa.bool_(), "true | false", nullable=False),
+        _column("answered_at", _TIMESTAMP, "When they answered, UTC; null where the export does not say"),
+        _column("source_file", pa.string(), "File in landing/annotations where it was first seen", nullable=False),
+        _column(
+            "source_format", pa.string(), "parquet | csv | json | jsonl, or the tool that exported it", nullable=False
+        ),
+        _column("source_sha256", pa.string(), "Digest of that file as it was then", nullable=False),
+        _column("first_seen_at", _TIMESTAMP, "When the answer was first read here, UTC", nullable=False),
+        _column(
+            "version",
+            pa.int32(),
+            "1, 2, ... of the annotator's answers on note and field, in the order seen",
+            nullable=False,
+        ),
+        _column(
+            "is_current",
+            pa.bool_(),
+            "The annotator's latest answer on this text that the files still hold",
+            nullable=False,
+        ),
+    ]
+)
+
+ANNOTATION_REJECTS = pa.schema(
+    [
+        _column("source_file", pa.string(), "File in landing/annotations", nullable=False),
+        _column("source_sha256", pa.string(), "Its digest; empty where it could not be read", nullable=False),
+        _column("source_format", pa.string(), "Its format; null where the whole file was refused"),
+        _column("reason", pa.string(), "Machine-readable reason, e.g. unknown_note", nullable=False),
+        _column("n", pa.int64(), "Answers or tasks refused; 1 where it is the whole file", nullable=False),
+        _column("detail", pa.string(), "What is expected and how to mend it; never text of a note", nullable=False),
+    ]
+)
+
+ADJUDICATED = pa.schema(
+    [
+        _column("note_id", pa.int64(), "OMOP note.note_id", nullable=False),
+        _column("person_id", pa.int64(), "OMOP person.person_id", nullable=False),
+        _column("text_sha256", pa.string(), "Current version of the note's text", nullable=False),
+        _column("field", pa.string(), "Field of the study", nullable=False),
+        _column("value", pa.bool_(), "What the annotators, or their adjudicator, say; null where they disagree"),
+        _column("status", pa.string(), " | ".join(ADJUDICATION_STATUSES), nullable=False),
+        _column("n_annotators", pa.int64(), "Annotators who answered, adjudicators among them", nullable=False),
+    ]
+)
+
+SPLITS = pa.schema(
+    [
+        _column("note_id", pa.int64(), "OMOP note.note_id of a note that was ever annotated", nullable=False),
+        _column("person_id", pa.int64(), "OMOP person.person_id", nullable=False),
+        _column("text_sha256", pa.string(), "Version of the text", nullable=False),
+        _column("group_id", pa.int64(), "Smallest person_id of those joined by shared texts", nullable=False),
+        _column("split", pa.string(), " | ".join(SPLIT_NAMES), nullable=False),
+        _column("reason", pa.string(), "Why a note is excluded, else null: shared_text | bridges_splits | not_needed"),
+        _column("seed", pa.int64(), "Seed of the draw that assigned it", nullable=False),
+        _column("assigned_at", _TIMESTAMP, "When it was assigned, UTC", nullable=False),
+        _column(
+            "is_annotated", pa.bool_(), "It has labels now; false keeps the place of a note that had", nullable=False
+        ),
+    ]
+)
+
 
 # Stands for the tables labels/llm_<model>, of which there are as many as the catalogue has models; holds no rows itself.
 MODEL_LABELS = "labels/models"
@@ -167,6 +247,10 @@ LAKE_TABLES: dict[str, pa.Schema] = {
     "labels/regex": LABELS,
     "labels/regex_seed": LABELS,
     MODEL_LABELS: LABELS,
+    "annotations/human_labels": HUMAN_LABELS,
+    "annotations/rejects": ANNOTATION_REJECTS,
+    "annotations/adjudicated": ADJUDICATED,
+    "annotations/splits": SPLITS,
 }
 
 

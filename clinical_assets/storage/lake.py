@@ -202,15 +202,18 @@ class Lake:
                 yield pa.Table.from_batches([chunk])
 
     def read_all(self, table: str, columns: list[str] | None = None) -> pa.Table:
-        """Return all partitions of a declared table, in batch order."""
+        """Return all partitions of a declared table, in batch order; of an unpartitioned one, its file."""
         parts = [self.read(table, batch, columns) for batch in self.batches(table)]
+        if self.has(table):
+            parts.append(self.read(table, columns=columns))
         if parts:
             return pa.concat_tables(parts)
         return pq.read_table(f"{self.folder(table)}/empty.parquet", columns=columns, filesystem=self._fs)
 
     def files(self, table: str) -> list[str]:
-        """Return every file a scan of the table reads: the zero-row file and one per partition."""
+        """Return every file a scan of the table reads: the zero-row file, and one per partition or the unpartitioned one."""
         data = [self.path(table, batch) for batch in self.batches(table)]
+        data += [self.path(table)] if self.has(table) else []
         return [f"{self.folder(table)}/empty.parquet", *data]
 
     def n_rows(self, table: str, batch: str | None = None) -> int:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from clinical_assets.study.annotations import AnnotationRules
 from clinical_assets.study.cohort import CohortRules, LatestNote, Publication
 from clinical_assets.study.labelling import Labelling
 from clinical_assets.study.patterns import check_pattern, expand_term
@@ -210,6 +211,7 @@ class Study(_Strict):
         description="notes given to language models: the latest per person, the cohort's in its window, or all",
     )
     labelling: Labelling = Labelling()
+    annotations: AnnotationRules = AnnotationRules()
     publication: Publication = Publication()
     fields: Annotated[list[FieldRule], Field(min_length=1)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -34,6 +35,25 @@ def test_the_canary_is_in_landing_and_lake_notes_and_nowhere_else(hospital, demo
     (hospital.notes / "b3.jsonl").write_bytes(
         b'{"note_id": 1, "note_text": "' + CANARY.encode() + b"\xff\xfe"
     )  # cut off, not UTF-8
+    annotations = hospital.data / "landing" / "annotations"
+    annotations.mkdir()
+    task = {
+        "data": {"note_id": 1, "text": CML},
+        "annotations": [
+            {
+                "completed_by": 1,
+                "result": [{"from_name": "cml_diagnosed", "type": "choices", "value": {"choices": ["true"]}}],
+            }
+        ],
+    }
+    (annotations / "project.json").write_text(json.dumps([task]), encoding="utf-8")
+    (annotations / "words.csv").write_text(
+        f"note_id,text,annotator,field,value\n1,{CANARY},a,cml_diagnosed,{CANARY}\n", encoding="utf-8"
+    )
+    (annotations / "broken.jsonl").write_text(f'{{"text": "{CANARY}', encoding="utf-8")
+    (annotations / "odd.json").write_text(
+        json.dumps([{"data": {"note_id": 1}, "annotations": [{"result": CANARY}]}]), encoding="utf-8"
+    )
     home = hospital.data.parent / "dagster_home"
     home.mkdir()
     with dg.instance_for_test(temp_dir=str(home)) as instance:
@@ -44,6 +64,9 @@ def test_the_canary_is_in_landing_and_lake_notes_and_nowhere_else(hospital, demo
                 instance=instance, partition_key=batch, raise_on_error=False
             )
         built = defs.resolve_job_def("build_warehouse_job").execute_in_process(instance=instance, raise_on_error=False)
+        exported = defs.resolve_job_def("export_review_queue").execute_in_process(
+            instance=instance, raise_on_error=False
+        )
         labelled = defs.resolve_job_def("label_with_demo_models").execute_in_process(
             instance=instance, partition_key="b1", raise_on_error=False
         )
@@ -51,10 +74,11 @@ def test_the_canary_is_in_landing_and_lake_notes_and_nowhere_else(hospital, demo
     assert labelled.success
     assert not done["b2"].success
     assert built.success
+    assert exported.success
     printed = "".join(capfd.readouterr()) + caplog.text
     assert "materialize_note_batch" in printed or "STEP" in printed, "nothing was captured, so nothing was searched"
     assert CANARY not in printed
-    allowed = {hospital.notes, hospital.data / "lake" / "notes" / "notes"}
+    allowed = {hospital.notes, hospital.data / "lake" / "notes" / "notes", annotations, hospital.data / "exports"}
     found = [
         path
         for folder in (hospital.data, home)

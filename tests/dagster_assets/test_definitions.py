@@ -14,10 +14,12 @@ MODELS = {f"models/{name}" for name in DEMO_MODELS}
 PER_BATCH = {
     "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "labels/regex", "labels/regex_seed", "notes/note_scope",
 } | MODEL_LABELS  # fmt: skip
+ANNOTATIONS = {"annotations/human_labels", "annotations/rejects", "annotations/adjudicated", "annotations/splits"}
+ON_REQUEST = {"annotations/review_export"}
 WAREHOUSE = {
     "notes/note_index", "labels/regex_labels", "labels/concept_counts", "ops/batches", "ops/rejects", "ops/study_parameters",
     "notes/latest_progress_notes", "notes/labelling_scope", "labels/manual_labels", "labels/current_labels", "report/figures",
-    "labels/model_labels", "report/label_figures",
+    "labels/model_labels", "report/label_figures", "labels/annotations", "labels/annotator_agreement", *ANNOTATIONS,
     *(f"labels/{t}" for t in (
         "annotation_splits", "evaluation_items", "scope_answers", "evaluation", "evaluation_summary", "label_thresholds",
         "label_reliability", "structured_answers", "agreement", "agreement_overall", "consensus", "review_queue", "label_costs",
@@ -54,7 +56,7 @@ def test_definitions_are_loadable(defs) -> None:
 
 def test_the_graph_is_what_it_is_meant_to_be(defs) -> None:
     found = specs(defs)
-    assert {key for key in found if not key.startswith("landing/")} == PER_BATCH | WAREHOUSE | MODELS
+    assert {key for key in found if not key.startswith("landing/")} == PER_BATCH | WAREHOUSE | MODELS | ON_REQUEST
     assert {key for key, spec in found.items() if spec.partitions_def} == PER_BATCH
 
 
@@ -77,7 +79,7 @@ def test_everything_but_sources_and_intake_refreshes_by_condition(defs) -> None:
     assert {key for key, label in conditions.items() if label == "refresh_aggregate"} == WAREHOUSE | MODELS
     assert {key for key, label in conditions.items() if label == "refresh_on_change"} == MODEL_LABELS
     assert {key for key, label in conditions.items() if label is None} == {k for k in conditions if k.startswith(("landing/",))} | {
-        "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "notes/note_scope",
+        "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "notes/note_scope", *ON_REQUEST,
     }  # fmt: skip
 
 
@@ -114,6 +116,25 @@ def test_the_warehouse_is_rebuilt_in_a_pool(defs) -> None:
         a for a in defs.assets if isinstance(a, dg.AssetsDefinition) and dg.AssetKey(["ops", "batches"]) in a.keys
     )
     assert asset.op.pool == "warehouse"
+
+
+def test_a_build_takes_human_labels_in_before_and_exports_no_text(defs) -> None:
+    built = {
+        key.to_user_string() for key in defs.resolve_job_def("build_warehouse_job").asset_layer.selected_asset_keys
+    }
+    assert built == WAREHOUSE
+    graph = defs.resolve_asset_graph()
+    for table, lake in {
+        "manual_labels": "adjudicated",
+        "annotation_splits": "splits",
+        "annotations": "human_labels",
+    }.items():
+        assert dg.AssetKey(["annotations", lake]) in graph.get(dg.AssetKey(["labels", table])).parent_keys
+    assert (
+        dg.AssetKey(["landing", "annotations"]) in graph.get(dg.AssetKey(["annotations", "human_labels"])).parent_keys
+    )
+    leak = graph.get(dg.AssetCheckKey(dg.AssetKey(["annotations", "splits"]), "no_person_or_text_is_in_two_splits"))
+    assert leak.blocking
 
 
 def test_tables_are_named_as_analysts_type_them(defs) -> None:

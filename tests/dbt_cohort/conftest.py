@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from clinical_assets.annotations.store import update_annotations
 from clinical_assets.cohort.build import dbt_build_arguments, warehouse_build
 from clinical_assets.cohort.omop_landing import cdm_tables
 from clinical_assets.cohort.parameters import dbt_vars
@@ -54,6 +55,7 @@ def take_in(data: Path, study: Study, *, labels: bool = True) -> None:
             label_batch(lake, "labels/regex", batch, label_identity(study, "regex"), label, lambda _: None)
             seed = partial(label_notes_seed, study=study, run_id="run", labelled_at=NOW)
             label_batch(lake, "labels/regex_seed", batch, label_identity(study, "regex_seed"), seed, lambda _: None)
+    update_annotations(lake, data / "landing" / "annotations", study, set(), now=NOW)
 
 
 def dbt_build(data: Path, study: Study) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ pytestmark = pytest.mark.slow
 # name, how far apart its P(true) of true and false is, shift towards true, share of answers that cannot be read, share not asked
 MODELS = (("llm_good", 4.0, 0.0, 0.0, 0.0), ("llm_eager", 3.0, 1.5, 0.02, 0.0), ("llm_weak", 1.0, 0.0, 0.05, 0.2))
 TABLES = {
-    "annotation_splits", "evaluation_items", "scope_answers", "evaluation", "evaluation_summary", "label_thresholds",
+    "annotations", "annotator_agreement", "annotation_splits", "evaluation_items", "scope_answers", "evaluation", "evaluation_summary", "label_thresholds",
     "label_reliability", "structured_answers", "agreement", "agreement_overall", "consensus", "review_queue", "label_costs",
 }  # fmt: skip
 
@@ -91,20 +90,42 @@ def test_a_warehouse_without_models_builds_too(demo_build, warehouse) -> None:
     assert warehouse.sql("from labels.label_thresholds").fetchall() == []
 
 
-def test_splits_are_the_hash_of_the_person_and_no_text_leaks(connection) -> None:
+def test_splits_are_the_lakes_and_nothing_leaks(judged, connection) -> None:
     found = rows(connection, "from labels.annotation_splits")
-    copies = defaultdict(Counter)
+    kept = {row["note_id"]: row for row in Lake(judged[0] / "lake").read("annotations/splits").to_pylist()}
+    assert {row["note_id"] for row in found} == {r["note_id"] for r in rows(connection, "select distinct note_id from labels.manual_labels")}
+    persons, texts = defaultdict(set), defaultdict(set)
     for row in found:
-        place = int(hashlib.md5(f"annotation_splits:{row['person_id']}".encode()).hexdigest()[:8], 16) / 2**32
-        assert row["drawn_split"] == ("train" if place < 0.4 else "validation" if place < 0.7 else "test")
-        copies[row["text_sha256"]][row["drawn_split"]] += 1
+        mine = kept[row["note_id"]]
+        assert (row["split"], row["reason"], row["group_id"]) == (mine["split"], mine["reason"], mine["group_id"])
+        if row["split"] != "excluded":
+            persons[row["person_id"]].add(row["split"])
+            texts[row["text_sha256"]].add(row["split"])
+            assert row["drawn_split"] == row["split"]
+    assert {len(splits) for splits in (*persons.values(), *texts.values())} == {1}
+    sharing = defaultdict(set)
     for row in found:
-        elsewhere = sum(copies[row["text_sha256"]].values()) - copies[row["text_sha256"]][row["drawn_split"]]
-        assert row["n_copies_elsewhere"] == elsewhere
-        assert row["split"] == ("excluded" if elsewhere else row["drawn_split"])
+        sharing[row["text_sha256"]].add(row["person_id"])
     assert any(row["split"] == "excluded" for row in found), "the demo hospital holds copied notes"
-    shares = Counter(row["drawn_split"] for row in {row["person_id"]: row for row in found}.values())
-    assert shares["train"] / shares.total() == pytest.approx(0.4, abs=0.05)
+    for row in found:
+        assert (row["reason"] == "shared_text") == (len(sharing[row["text_sha256"]]) > 3)
+    shares = Counter(row["split"] for row in found)
+    n = sum(shares[name] for name in ("train", "validation", "test"))
+    for name, share in (("train", 0.4), ("validation", 0.3), ("test", 0.3)):
+        assert shares[name] / n == pytest.approx(share, abs=0.01)
+    gold = rows(connection, "select field, split, avg(value::int) as p from labels.manual_labels inner join labels.annotation_splits using (note_id) group by all")
+    by_field = defaultdict(dict)
+    for row in gold:
+        by_field[row["field"]][row["split"]] = row["p"]
+    for field, p in by_field.items():
+        assert p["test"] == pytest.approx(p["train"], rel=0.1, abs=0.006), field
+
+
+def test_annotators_are_compared_and_every_answer_is_listed(connection) -> None:
+    listed = rows(connection, "select count(*) as n, bool_and(is_current) as current, count(distinct annotator) as who from labels.annotations")
+    assert listed == [{"n": 75_280, "current": True, "who": 1}]
+    assert rows(connection, "from labels.annotator_agreement") == []
+    assert rows(connection, "select distinct adjudication, status from labels.manual_labels") == [{"adjudication": "single", "status": "labelled"}]
 
 
 def truth(connection) -> tuple[dict, dict, dict]:

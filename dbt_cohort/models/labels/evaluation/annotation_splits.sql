@@ -1,39 +1,44 @@
--- Which part of the annotated notes each one belongs to: train (40 %), validation (30 %) or test (30 %). Drawn by person, from a
--- hash of the person's id, so that a note that comes later changes no other note's split. A text that stands under two splits
--- would leak from one into the other: all its copies are excluded. One row a note with gold.
+-- Which part of the annotated notes each one belongs to, as annotations/splits has drawn and kept it: no person and no text is in
+-- two of train, validation and test. One row a note with gold.
 with annotated as (
     select distinct gold.note_id, gold.person_id, note.text_sha256
     from {{ ref('manual_labels') }} as gold
     inner join {{ ref('note_index') }} as note using (note_id)
 ),
 
-placed as (
-    -- the first 32 bits of the hash, as a share of all that there could be
-    select *, cast('0x' || left(md5('annotation_splits:' || person_id), 8) as bigint) / 4294967296 as place
-    from annotated
+persons as (
+    -- never two: the check of annotations/splits holds it
+    select person_id, min(split) as split
+    from {{ source('lake', 'annotations_splits') }}
+    where split <> 'excluded'
+    group by person_id
 ),
 
 drawn as (
     select
-        note_id,
-        person_id,
-        text_sha256,
-        case when place < 0.4 then 'train' when place < 0.7 then 'validation' else 'test' end as drawn_split
-    from placed
-),
-
-counted as (
-    select
-        *,
-        count(*) over (partition by text_sha256) - count(*) over (partition by text_sha256, drawn_split) as n_copies_elsewhere
-    from drawn
+        annotated.note_id,
+        annotated.person_id,
+        coalesce(splits.split, 'excluded') as split,
+        coalesce(persons.split, 'excluded') as drawn_split,
+        annotated.text_sha256,
+        splits.reason,
+        splits.group_id,
+        splits.seed,
+        splits.assigned_at
+    from annotated
+    left join {{ source('lake', 'annotations_splits') }} as splits using (note_id)
+    left join persons on persons.person_id = annotated.person_id
 )
 
 select
     note_id,
     person_id,
-    case when n_copies_elsewhere > 0 then 'excluded' else drawn_split end as split,
+    split,
     drawn_split,
-    n_copies_elsewhere,
-    text_sha256
-from counted
+    count(*) over (partition by text_sha256) - count(*) over (partition by text_sha256, drawn_split) as n_copies_elsewhere,
+    text_sha256,
+    case when split = 'excluded' then coalesce(reason, 'not_drawn_yet') end as reason,
+    group_id,
+    seed,
+    assigned_at
+from drawn

@@ -12,7 +12,7 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["ANNOTATION_COLUMNS", "AnnotationsError", "check_annotations"]
+__all__ = ["ANNOTATION_COLUMNS", "AnnotationsError", "check_annotations", "is_position", "no_note_ids"]
 
 ANNOTATION_COLUMNS = {
     "note_id": "OMOP note.note_id of the note that was read",
@@ -35,7 +35,14 @@ _WHY = (
 
 
 class AnnotationsError(ValueError):
-    """Human labels that cannot be tied to notes. The message holds column names, counts and positions, never text."""
+    """Human labels that cannot be tied to notes. The message holds column names, counts and positions, never text.
+
+    `reason` is `positional` (named by place or order), `missing_column`, `bad_note_id` or `bad_text_digest`.
+    """
+
+    def __init__(self, message: str, *, reason: str = "positional") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 def check_annotations(annotations: pa.Table) -> None:
@@ -67,17 +74,31 @@ def check_annotations(annotations: pa.Table) -> None:
         )
     if missing:
         raise AnnotationsError(
-            f"missing columns: {', '.join(missing)}. {_WHY if keyless else ''} {_mend()}".replace("  ", " ")
+            f"missing columns: {', '.join(missing)}. {_WHY if keyless else ''} {_mend()}".replace("  ", " "),
+            reason="missing_column",
         )
     ids, digests = annotations["note_id"], annotations["text_sha256"]
     whole = pc.cast(pc.cast(ids, pa.string()), pa.int64()) if _are_numbers(ids) else None
     if whole is None or whole.null_count:
-        raise AnnotationsError(f"note_id must be a whole number in every row. {_mend()}")
+        raise AnnotationsError(f"note_id must be a whole number in every row. {_mend()}", reason="bad_note_id")
     n_bad = sum(not (isinstance(one, str) and _DIGEST.fullmatch(one)) for one in pc.unique(digests).to_pylist())
     if n_bad:
         raise AnnotationsError(
-            f"text_sha256 must be 64 hex digits in every row; {n_bad} distinct values are not. {_mend()}"
+            f"text_sha256 must be 64 hex digits in every row; {n_bad} distinct values are not. {_mend()}",
+            reason="bad_text_digest",
         )
+
+
+def no_note_ids(n: int) -> AnnotationsError:
+    """Return the error for an export of `n` tasks that carry no note_id."""
+    return AnnotationsError(
+        f"none of its {n} tasks carries a note_id: they could only be tied to notes by their order. {_WHY} {_mend()}"
+    )
+
+
+def is_position(name: object) -> bool:
+    """Return whether a name only says the place of a note, e.g. "Note 12"."""
+    return isinstance(name, str) and _POSITION.fullmatch(name) is not None
 
 
 def _named_by_position(annotations: pa.Table) -> tuple[str, int, str] | None:

@@ -7,7 +7,7 @@ import hashlib
 import pyarrow as pa
 import pytest
 
-from clinical_assets.labels.gold import AnnotationsError, check_annotations
+from clinical_assets.annotations.positions import AnnotationsError, check_annotations
 
 SHA = hashlib.sha256(b"a").hexdigest()
 
