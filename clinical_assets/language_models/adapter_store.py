@@ -26,6 +26,7 @@ __all__ = [
     "adapter_digest",
     "adapter_folder",
     "check_adapter",
+    "check_prompt",
     "examples_digest",
     "publish_adapter",
     "read_card",
@@ -192,12 +193,18 @@ def check_adapter(folder: Path, *, base_revision: str, prompt_sha: str | None = 
             f"adapter {folder}: trained on {card.model} at revision {card.base_revision}, but the weights at hand are "
             f"{base_revision}; pin that revision, or train an adapter for this one"
         )
-    if prompt_sha is not None and card.prompt_sha != prompt_sha:
+    if prompt_sha is not None:
+        check_prompt(folder, card, prompt_sha)
+    return card
+
+
+def check_prompt(folder: Path, card: AdapterCard, prompt_sha: str) -> None:
+    """Raise ModelError if an adapter was trained with another wording than it is to be asked with."""
+    if card.prompt_sha != prompt_sha:
         raise ModelError(
             f"adapter {folder}: trained with another prompt (digest {card.prompt_sha[:12]}, asked now "
             f"{prompt_sha[:12]}); ask with the wording it was trained with, or train it again"
         )
-    return card
 
 
 def file_sha256(path: Path) -> str:

@@ -55,6 +55,11 @@ class LoraSettings(BaseModel):
     value_weight: float = Field(
         1.0, ge=1, le=1e6, description="weight of the deciding tokens in the loss, relative to the others"
     )
+    value_choice: Literal["vocabulary", "alternatives"] = Field(
+        "vocabulary",
+        description="what a deciding token is told from: all tokens, or those that decide in the training examples (true and false, "
+        "say), which is how schema scoring reads it",
+    )
     seed: int = Field(1, ge=0, lt=2**31)
 
     @model_validator(mode="after")
@@ -72,7 +77,8 @@ PRESETS: dict[str, LoraSettings] = {
     "recommended": LoraSettings(value_weight=5.0),
     # For demo models of a million parameters on one core; found by trial on synthetic notes (benchmarks/RESULTS.md).
     "demo": LoraSettings(
-        learning_rate=3e-3, dropout=0.0, tokens_per_batch=4_096, max_tokens=1_536, value_weight=100.0
+        learning_rate=3e-3, dropout=0.0, tokens_per_batch=4_096, max_tokens=1_536, value_weight=100.0,
+        value_choice="alternatives",
     ),
     # Imatinib study: OpenHermes 7B, labels.
     "seed_ehr": LoraSettings(

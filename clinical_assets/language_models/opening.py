@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clinical_assets.language_models.adapter_store import check_adapter
+from clinical_assets.language_models.adapter_store import check_prompt, read_card
 from clinical_assets.language_models.answers import AnswerSchema, Backend
 from clinical_assets.language_models.catalogue import ModelEntry
 from clinical_assets.language_models.devices import Device, find_device, peak_memory
@@ -81,7 +81,7 @@ def open_backend(
                 f"model {entry.name!r}: an adapter cannot be put on a server's model from here; let the server load it "
                 "(vLLM: --lora-modules) and name it as model in a catalogue entry of its own"
             )
-        check_adapter(adapter, base_revision=backend_revision(entry, folder), prompt_sha=prompt.sha256)
+        check_prompt(adapter, read_card(adapter), prompt.sha256)  # the rest of it is checked where it is loaded
     if entry.backend == "server":
         server = ServerBackend(entry, schema, prompt, base_url=entry.server_url or "", api_key=_api_key(entry), log=log)
         spent.device = "server"
