@@ -55,7 +55,8 @@ def readme_of(facts: Mapping[str, Any]) -> str:
             f"|{'--:|' * len(names)}",
             *(f"| {' | '.join(row)} |" for row in rows),
             "",
-            "Losses are nats a token of the answer (weighted). The loss is on the answer and the end of the turn, never on the note.",
+            f"Losses are nats a token of the answer (weighted); that of the base on validation is {facts['base_validation_loss']:.4g}. "
+            "The loss is on the answer and the end of the turn, never on the note.",
             "",
             "## Settings",
             "",

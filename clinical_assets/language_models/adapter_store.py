@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +34,13 @@ __all__ = [
     "examples_digest",
     "publish_adapter",
     "read_card",
+    "workshop",
 ]
 
 # Raise it whenever the same examples and settings would give other weights.
 _VERSION = "1"
+_ABANDONED_SECONDS = 7 * 86_400.0
+_CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 _CARD = "adapter_card.json"
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
 
@@ -57,6 +64,8 @@ class AdapterCard(BaseModel):
         How it was trained.
     files
         SHA-256 (hex) of each file of the adapter.
+    base_validation_loss
+        Validation loss of the base, nats a token: where the adapter started.
     history
         One row an epoch: epoch, step, loss, validation_loss, learning_rate, and the task's measures.
     losses
@@ -88,6 +97,7 @@ class AdapterCard(BaseModel):
     n_cut: int
     settings: LoraSettings
     files: dict[str, str]
+    base_validation_loss: float
     history: list[dict[str, float]]
     losses: list[float]
     best_epoch: int
@@ -248,3 +258,50 @@ def publish_adapter(folder: Path, weights: Path, facts: Mapping[str, Any], readm
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return card
+
+
+@contextlib.contextmanager
+def workshop(folder: Path) -> Iterator[Path]:
+    """Give the private folder of a training; it is removed when the training succeeds, and kept to go on from when it does not.
+
+    Raises
+    ------
+    ModelError
+        If another process trains the same adapter, or something cannot be written.
+    """
+    work = folder.with_name(f".training.{folder.name}")
+    try:
+        work.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in folder.parent.glob(".training.*"):  # of a training that nobody went on with
+            if left != work and time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+        with (work / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ModelError(f"adapter {folder}: another process is training it; wait until it is done") from None
+            yield work
+    except Exception as error:
+        if _is_write_failure(error):
+            free = shutil.disk_usage(folder.parent).free if folder.parent.exists() else 0
+            raise ModelError(
+                f"adapter {folder}: cannot be written ({_reason(error)}; {free / 1e9:.2f} GB free there); no half adapter is left. "
+                "Make room, or see to the folder's permissions, and run it again: it goes on from its last checkpoint"
+            ) from None
+        raise
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _is_write_failure(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in _CANNOT_WRITE
+    text = str(error)
+    return type(error).__name__ == "SafetensorError" or "PytorchStreamWriter" in text or "failed writing file" in text
+
+
+def _reason(error: Exception) -> str:
+    return (
+        (error.strerror or "input or output error")
+        if isinstance(error, OSError)
+        else "a file could not be written whole"
+    )

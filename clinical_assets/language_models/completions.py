@@ -124,7 +124,8 @@ class Encoder:
     def _shortened(self, example: Example, most: int) -> tuple[str, list[int]]:
         offsets = self._tokenizer(example.text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         places = offsets["offset_mapping"]
-        keep = min(most - len(self._prompt(_CUT)), len(places) - 1)
+        bare = len(self._prompt(_CUT))
+        keep = min(most - bare, len(places) - 1)
         while keep > 0:
             tail = keep // 2
             text = (
@@ -133,7 +134,9 @@ class Encoder:
             prompt = self._prompt(text)
             if len(prompt) <= most:
                 return text, prompt
-            keep -= len(prompt) - most
+            # A kept token may be several in the prompt, where a sign was broken.
+            over = len(prompt) - most
+            keep -= max(1, keep * over // max(len(prompt) - bare, over))
         raise ModelError(
             f"example {example.example_id}: prompt and answer alone take more than max_tokens = "
             f"{self._settings.max_tokens:,}; raise it (the answer is never cut), or shorten the prompt"

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import fcntl
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +16,7 @@ from clinical_assets.language_models.adapter_store import (
     check_adapter,
     examples_digest,
     publish_adapter,
+    workshop,
 )
 from clinical_assets.language_models.catalogue import ModelEntry
 from clinical_assets.language_models.chat import ChatTemplateError
@@ -38,15 +35,14 @@ from clinical_assets.language_models.lora_trainer import (
     last_checkpoint,
     state_of,
     stops_early,
+    validation_loss,
 )
 from clinical_assets.language_models.training_task import TrainingTask
 from clinical_assets.privacy import withhold_messages
 
 __all__ = ["TrainedAdapter", "train_adapter"]
 
-_ABANDONED_SECONDS = 7 * 86_400.0
 _LARGE = 500_000_000  # parameters from which on memory counts more than time
-_CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
 
 @dataclass(frozen=True)
@@ -139,7 +135,7 @@ def train_adapter(
             card = check_adapter(folder, base_revision=revision, prompt_sha=task.prompt.sha256)
             log(f"adapter {folder.parent.name}/{folder.name} is there already; nothing is trained")
             return _result(folder, card, reused=True)
-        with _workshop(folder) as work:
+        with workshop(folder) as work:
             facts: dict[str, Any] = {
                 "digest": digest,
                 "task": task.name,
@@ -187,7 +183,7 @@ class _Run:
             raise ModelError(f"{n_trainable:,} parameters would be trained, not those of {len(modules)} modules")
         arguments = self._arguments(loaded, large=n_all > _LARGE)
         # With gradient checkpointing nothing can be cached, so that rows cannot share what they begin with.
-        common = () if arguments["gradient_checkpointing"] else encoder.common_tokens()
+        common = () if arguments["activation_checkpointing"] else encoder.common_tokens()
         alternatives: set[int] = set()
         if self._settings.value_choice == "alternatives":
             alternatives = {token for row in train for token in row.deciding}
@@ -202,6 +198,7 @@ class _Run:
         )  # fmt: skip
         trainer = build_trainer(model, job, arguments)
         refuse_other_arguments(trainer.args, arguments)
+        job.base_loss = validation_loss(model.eval(), job)  # the adapter does nothing yet
         stopped = self._loop(trainer, job)
         history = history_of(trainer.state.log_history)
         best = best_row(history, job.chosen_by)
@@ -222,6 +219,7 @@ class _Run:
             "n_validation": len(validation),
             "n_cut": n_cut,
             "settings": self._settings,
+            "base_validation_loss": job.base_loss,
             "history": history,
             "losses": [row["loss"] for row in trainer.state.log_history if "loss" in row],
             "best_epoch": int(best["epoch"]),
@@ -312,8 +310,8 @@ class _Run:
             "max_grad_norm": settings.max_grad_norm,
             "optim": "paged_adamw_8bit" if cuda and self._entry.quantization else "adamw_torch",
             "bf16": cuda and loaded.model.dtype == torch.bfloat16,
-            "gradient_checkpointing": (cuda and large) if checkpointing is None else checkpointing,
-            "gradient_checkpointing_kwargs": {"use_reentrant": False},
+            "activation_checkpointing": (cuda and large) if checkpointing is None else checkpointing,
+            "activation_checkpointing_kwargs": {"use_reentrant": False},
             "eval_strategy": "epoch",
             "save_strategy": "epoch",
             "save_total_limit": 2,  # the best and the last
@@ -329,53 +327,6 @@ class _Run:
             "seed": settings.seed,
             "log_level": "error",
         }
-
-
-@contextlib.contextmanager
-def _workshop(folder: Path) -> Iterator[Path]:
-    """Give the private folder of a training; it is removed when the training succeeds, and kept to go on from when it does not.
-
-    Raises
-    ------
-    ModelError
-        If another process trains the same adapter, or something cannot be written.
-    """
-    work = folder.with_name(f".training.{folder.name}")
-    try:
-        work.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for left in folder.parent.glob(".training.*"):  # of a training that nobody went on with
-            if left != work and time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
-        with (work / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ModelError(f"adapter {folder}: another process is training it; wait until it is done") from None
-            yield work
-    except Exception as error:
-        if _is_write_failure(error):
-            free = shutil.disk_usage(folder.parent).free if folder.parent.exists() else 0
-            raise ModelError(
-                f"adapter {folder}: cannot be written ({_reason(error)}; {free / 1e9:.2f} GB free there); no half adapter is left. "
-                "Make room, or see to the folder's permissions, and run it again: it goes on from its last checkpoint"
-            ) from None
-        raise
-    shutil.rmtree(work, ignore_errors=True)
-
-
-def _is_write_failure(error: Exception) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in _CANNOT_WRITE
-    text = str(error)
-    return type(error).__name__ == "SafetensorError" or "PytorchStreamWriter" in text or "failed writing file" in text
-
-
-def _reason(error: Exception) -> str:
-    return (
-        (error.strerror or "input or output error")
-        if isinstance(error, OSError)
-        else "a file could not be written whole"
-    )
 
 
 def _publish(folder: Path, weights: Path, facts: dict[str, Any], log: Callable[[str], None]) -> AdapterCard:

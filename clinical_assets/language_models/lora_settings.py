@@ -30,7 +30,7 @@ class LoraSettings(BaseModel):
     )
     use_rslora: bool = Field(False, description="rank-stabilized scaling (Kalajdzievski 2023)")
     epochs: int = Field(3, ge=1, le=1_000)
-    learning_rate: float = Field(2e-4, gt=0, lt=1e6)
+    learning_rate: float = Field(2e-4, gt=0, allow_inf_nan=False)
     schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="after the warm-up")
     warmup_ratio: float = Field(0.03, ge=0, lt=1, description="share of the steps in which the rate rises from 0")
     warmup_steps: int | None = Field(None, ge=0, description="the same as a number of steps; used instead where given")
@@ -77,7 +77,7 @@ PRESETS: dict[str, LoraSettings] = {
     "recommended": LoraSettings(value_weight=5.0),
     # For demo models of a million parameters on one core; found by trial on synthetic notes (benchmarks/RESULTS.md).
     "demo": LoraSettings(
-        learning_rate=3e-3, dropout=0.0, tokens_per_batch=4_096, max_tokens=1_536, value_weight=100.0,
+        learning_rate=3e-3, dropout=0.0, tokens_per_batch=4_096, max_tokens=1_536, value_weight=10_000.0,
         value_choice="alternatives",
     ),
     # Imatinib study: OpenHermes 7B, labels.

@@ -13,7 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,8 @@ class Job:
         Time between checkpoints inside an epoch.
     log
         Takes lines about the progress.
+    base_loss
+        Validation loss of the base, where the adapter starts.
     n_tokens
         Tokens trained on so far, every row counted in full.
     """
@@ -77,8 +79,9 @@ class Job:
     folder: Path
     checkpoint_seconds: float
     log: Callable[[str], None]
+    base_loss: float = math.inf
     n_tokens: int = 0
-    seconds: float = field(default=0.0)
+    seconds: float = 0.0
 
     @property
     def chosen_by(self) -> str:
@@ -170,7 +173,7 @@ def build_trainer(model: Any, job: Job, arguments: dict[str, Any]) -> Any:
     from transformers import Trainer, TrainingArguments
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-    cached = not arguments["gradient_checkpointing"]
+    cached = not arguments["activation_checkpointing"]
 
     class AdapterTrainer(Trainer):
         """Our batches, loss, evaluation and checkpoints."""
@@ -209,6 +212,10 @@ def build_trainer(model: Any, job: Job, arguments: dict[str, Any]) -> Any:
                 )
             if not math.isfinite(found["validation_loss"]) or not math.isfinite(found[job.chosen_by]):
                 raise Diverged(f"the validation result after step {self.state.global_step} is no number")
+            if found["validation_loss"] > max(_NATS, _TIMES * job.base_loss):
+                raise Diverged(
+                    f"the validation loss exploded: after step {self.state.global_step} it is over three times that of the base"
+                )
             told = {f"eval_{name}": value for name, value in found.items()}
             self.log(told)
             self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, told)
