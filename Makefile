@@ -12,7 +12,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 HF_HUB_OFFLINE ?= 1
 export HF_HUB_OFFLINE
 
-.PHONY: help install run update test benchmark-cohort benchmark-models ui lint types validate doctor dictionary lock clean
+.PHONY: help install run update test benchmark-cohort benchmark-models benchmark-adapters ui lint types validate doctor dictionary lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ benchmark-cohort: install  ## Build the warehouse on GiBleed repeated to 5 milli
 
 benchmark-models: install  ## Labels of language models: speed against the seed's way, constrained generation and the floor
 	$(BIN)/python benchmarks/model_labels.py
+
+benchmark-adapters: install  ## Training of adapters: speed and memory against the seed's way; QLoRA where a GPU is
+	$(BIN)/python benchmarks/adapters.py
 
 ui: install  ## Dagster UI with sensors on http://127.0.0.1:3000
 	$(BIN)/clinical-assets ui

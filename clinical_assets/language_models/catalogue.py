@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from clinical_assets.language_models.lora_settings import LoraSettings, preset_of
 
 __all__ = ["SHIPPED_CATALOGUE", "Catalogue", "CatalogueError", "ModelEntry", "load_catalogue"]
 
@@ -42,10 +44,17 @@ class ModelEntry(BaseModel):
     licence: str = Field(min_length=2, description="licence, and what it asks of the user")
     profile: Literal["demo", "gpu", "server"]
     tasks: list[Task] = ["labels"]
+    lora: str = Field("recommended", description="preset (lora_settings) that its adapters are trained by")
     server_url: str | None = Field(None, pattern=r"^https?://", description="backend server: base URL, up to /v1")
     api_key_variable: str | None = Field(None, pattern=r"^[A-Z][A-Z0-9_]*$", description="variable with the API key")
     max_concurrency: int = Field(32, ge=1, le=1024, description="backend server: requests in flight at most")
     timeout_seconds: float = Field(120.0, gt=0, description="backend server: time for one answer")
+
+    @field_validator("lora")
+    @classmethod
+    def _known_preset(cls, name: str) -> str:
+        preset_of(name)
+        return name
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelEntry:
@@ -67,6 +76,11 @@ class ModelEntry(BaseModel):
     def labeller(self) -> str:
         """How the model is named in label tables."""
         return f"llm_{self.name}"
+
+    @property
+    def lora_settings(self) -> LoraSettings:
+        """How its adapters are trained."""
+        return preset_of(self.lora)
 
     def template_text(self) -> str:
         """Return the chat template that replaces the tokenizer's own; empty for none, or if it cannot be read (loading says so)."""

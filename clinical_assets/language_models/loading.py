@@ -99,15 +99,33 @@ def model_revision(entry: ModelEntry, folder: Path | None = None) -> str:
 
 
 def load_model(
-    entry: ModelEntry, device: Device, *, folder: Path | None = None, log: Callable[[str], None] = lambda line: None
+    entry: ModelEntry,
+    device: Device,
+    *,
+    folder: Path | None = None,
+    adapter: Path | None = None,
+    merge: bool = False,
+    log: Callable[[str], None] = lambda line: None,
 ) -> Loaded:
-    """Load weights and tokenizer.
+    """Load weights and tokenizer, and an adapter on top of them.
+
+    Parameters
+    ----------
+    adapter
+        Folder of a trained adapter. It is used or the loading fails: the base alone never stands in for it.
+    merge
+        Add the adapter to the weights, which then cost what the base costs; not for quantized weights, which would lose by it.
 
     Raises
     ------
     ModelError
-        If files are missing, unsafe or incomplete, there is no chat template, or the device has too little memory.
+        If files are missing, unsafe or incomplete, there is no chat template, the device has too little memory, or the adapter
+        is missing, corrupt or of another base.
     """
+    if adapter is not None:
+        from clinical_assets.language_models.adapter_store import check_adapter
+
+        check_adapter(adapter, base_revision=model_revision(entry, folder))
     place = locate(entry, folder)
     footprint = footprint_of(entry, place, device)
     refuse_if_too_large(entry, footprint, device, ModelError)
@@ -115,6 +133,9 @@ def load_model(
     try:
         tokenizer = _tokenizer(entry, place)
         model = _model(entry, place, device, footprint.dtype)
+        if adapter is not None:
+            log(f"with the adapter {adapter.parent.name}/{adapter.name}")
+            model = _adapted(entry, model, adapter, merge=merge)
     except ModelError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever the library raises, the user is told which model and what to do
@@ -124,6 +145,19 @@ def load_model(
     model.eval()
     size = sum(p.numel() * p.element_size() for p in model.parameters())
     return Loaded(model, tokenizer, device.kind, size)
+
+
+def _adapted(entry: ModelEntry, model: Any, adapter: Path, *, merge: bool) -> Any:
+    """Return the model with the adapter in it: of the base's own class, its linear layers replaced by adapted ones."""
+    from peft import PeftModel
+
+    if merge and entry.quantization:
+        raise ModelError(
+            f"model {entry.name!r}: an adapter is not merged into weights in {entry.quantization}, whose rounding would undo part "
+            "of it; load it unmerged, or set quantization to null and merge there"
+        )
+    adapted: Any = PeftModel.from_pretrained(model, str(adapter), is_trainable=False)
+    return adapted.merge_and_unload() if merge else adapted.get_base_model()
 
 
 def release(loaded: Loaded) -> None:

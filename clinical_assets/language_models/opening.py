@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from clinical_assets.language_models.adapter_store import check_prompt, read_card
 from clinical_assets.language_models.answers import AnswerSchema, Backend
 from clinical_assets.language_models.catalogue import ModelEntry
 from clinical_assets.language_models.devices import Device, find_device, peak_memory
@@ -50,6 +51,7 @@ def open_backend(
     prompt: Prompt,
     *,
     folder: Path | None = None,
+    adapter: Path | None = None,
     device: str = "auto",
     log: Callable[[str], None] = lambda line: None,
     usage: Usage | None = None,
@@ -60,6 +62,8 @@ def open_backend(
     ----------
     folder
         Where a demo model's weights are; None for what the entry names.
+    adapter
+        Folder of a trained adapter that goes on top of the weights; None for the base.
     device
         auto, cpu, cuda or mps.
     usage
@@ -71,6 +75,13 @@ def open_backend(
         If the model cannot be used: which, why, and what to do.
     """
     spent = usage if usage is not None else Usage()
+    if adapter is not None:
+        if entry.backend == "server":
+            raise ModelError(
+                f"model {entry.name!r}: an adapter cannot be put on a server's model from here; let the server load it "
+                "(vLLM: --lora-modules) and name it as model in a catalogue entry of its own"
+            )
+        check_prompt(adapter, read_card(adapter), prompt.sha256)  # the rest of it is checked where it is loaded
     if entry.backend == "server":
         server = ServerBackend(entry, schema, prompt, base_url=entry.server_url or "", api_key=_api_key(entry), log=log)
         spent.device = "server"
@@ -81,7 +92,7 @@ def open_backend(
         return
     started = time.monotonic()
     where: Device = find_device(device)
-    loaded = load_model(entry, where, folder=folder, log=log)
+    loaded = load_model(entry, where, folder=folder, adapter=adapter, log=log)
     try:
         backend = LocalBackend(loaded, entry, schema, prompt, log=log)
         spent.device, spent.load_seconds = where.kind, round(time.monotonic() - started, 3)

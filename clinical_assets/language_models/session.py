@@ -41,13 +41,15 @@ class Session:
         Rows of the batch.
     prefix
         Tokens that every row begins with.
+    cached
+        Whether blocks are remembered; without, there is one block and no prefix (gradient checkpointing allows no cache).
     """
 
-    def __init__(self, model: Any, n_rows: int, prefix: Prefix | None = None) -> None:
+    def __init__(self, model: Any, n_rows: int, prefix: Prefix | None = None, *, cached: bool = True) -> None:
         import torch
         from transformers import DynamicCache
 
-        self._model, self._device = model, model.device
+        self._model, self._device, self._cached = model, model.device, cached
         self.cache: Any = DynamicCache()
         length = len(prefix.tokens) if prefix else 0
         for index, (keys, values) in enumerate(prefix.layers if prefix else ()):
@@ -85,8 +87,8 @@ class Session:
             "input_ids": tokens,
             "attention_mask": self._masks(positions, tokens.shape[1]),
             "position_ids": positions,
-            "past_key_values": self.cache,
-            "use_cache": True,
+            "past_key_values": self.cache if self._cached else None,
+            "use_cache": self._cached,
         }
 
     def take_back(self, n: int) -> None:

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from clinical_assets.language_models.catalogue import CatalogueError, ModelEntry, load_catalogue
+from clinical_assets.language_models.lora_settings import PRESETS
+from tests.unit.language_models import tiny_models as tiny
 
 GOOD: dict[str, Any] = {
     "name": "small",
@@ -170,3 +173,13 @@ def test_a_valid_entry_of_every_kind(tmp_path: Path) -> None:
         {k: v for k, v in GOOD.items() if k != "model"} | {"name": "e", "recipe": "r", "profile": "demo"},
     ]
     assert [entry.name for entry in load(tmp_path, *kinds).models] == ["small", "b", "c", "d", "e"]
+
+
+def test_a_preset_for_adapters_is_one_that_there_is() -> None:
+    with pytest.raises(ValidationError, match="no preset 'best' for lora; known: recommended, demo, seed_ehr"):
+        tiny.entry(lora="best")
+    shipped = load_catalogue()
+    assert shipped.entry("openhermes_mistral_7b").lora_settings.rank == 8
+    assert shipped.entry("medgemma_4b").lora == "seed_ds"
+    assert {entry.lora for entry in shipped.for_task("adapters")} <= set(PRESETS)
+    assert shipped.entry("demo_mistral") in shipped.for_task("adapters")
