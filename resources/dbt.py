@@ -12,8 +12,9 @@ import tempfile
 from pathlib import Path
 
 from dagster_dbt import DbtCliResource
+from dagster_dbt.core.dbt_cli_invocation import PARTIAL_PARSE_FILE_NAME
 
-__all__ = ["DBT_PROJECT_DIR", "dbt_resource", "ensure_manifest"]
+__all__ = ["DBT_PROJECT_DIR", "dbt_resource", "ensure_manifest", "keep_parsed"]
 
 DBT_PROJECT_DIR = Path(__file__).resolve().parent.parent / "dbt_cohort"
 _SOURCES = ("dbt_project.yml", "profiles.yml", "models/**/*", "macros/**/*", "tests/**/*", "seeds/**/*")
@@ -51,6 +52,20 @@ def ensure_manifest() -> Path:
             _parse(manifest)
             stamp.write_text(digest, encoding="ascii")
     return manifest
+
+
+def keep_parsed(target: Path) -> None:
+    """Keep what dbt parsed in a build, so that the next one need not: dagster-dbt hands it on from the project's target folder.
+
+    dbt sees for itself whether files or variables are other ones.
+    """
+    parsed = target / PARTIAL_PARSE_FILE_NAME
+    if parsed.is_file():
+        kept = DBT_PROJECT_DIR / "target" / PARTIAL_PARSE_FILE_NAME
+        # Several builds may end at once.
+        private = kept.with_name(f".{kept.name}.{os.getpid()}")
+        shutil.copyfile(parsed, private)
+        os.replace(private, kept)
 
 
 def _parse(manifest: Path) -> None:

@@ -29,14 +29,14 @@ __all__ = ["dbt_build_arguments", "warehouse_build"]
 _CAUTIOUS = ("--indirect-selection", "cautious")
 
 
-def dbt_build_arguments(variables: Mapping[str, Any]) -> list[str]:
+def dbt_build_arguments(variables: Mapping[str, Any], *, with_tests: bool = True) -> list[str]:
     """Return the arguments of the dbt command. Never ``--quiet``: it would silence the events that carry metadata."""
     return [
         "build",
         "--no-use-colors",
         "--log-level-file",
         "none",
-        *_CAUTIOUS,
+        *(_CAUTIOUS if with_tests else ("--exclude-resource-type", "test")),
         "--vars",
         json.dumps(variables, sort_keys=True),
     ]
@@ -67,10 +67,14 @@ def warehouse_build(
             create_parameters_table(connection, variables)
             create_lake_views(connection, lake, LAKE_TABLES)
         environment = {
-            "CLINICAL_DBT_DATABASE": str(private),
-            "CLINICAL_DBT_TEMP": str(private.parent / "temp"),
+            "DBT_ENV_SECRET_CLINICAL_DATABASE": str(private),
+            "DBT_ENV_SECRET_CLINICAL_TEMP": str(private.parent / "temp"),
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
             "DBT_LOG_PATH": str(private.parent),
+            # numpy sets these while it is imported and then deletes them, in one thread of dbt, while another one copies the
+            # environment and fails over what has just gone.
+            "OPENBLAS_MAIN_FREE": "1",
+            "GOTOBLAS_MAIN_FREE": "1",
         }
         with _environment(environment):
             yield private.parent, landed

@@ -235,7 +235,7 @@ def test_other_scopes_and_windows_of_notes(demo_build, tmp_path: Path, scope: st
     shutil.copyfile(demo_build[0] / "warehouse" / "clinical.duckdb", copy)
     command = ["dbt", "run", "--select", "latest_progress_notes", "labelling_scope", "--vars", json.dumps(values)]
     command += ["--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR), "--target-path", str(tmp_path / "target")]
-    environment = os.environ | {"CLINICAL_DBT_DATABASE": str(copy), "DBT_LOG_PATH": str(tmp_path)}
+    environment = os.environ | {"DBT_ENV_SECRET_CLINICAL_DATABASE": str(copy), "DBT_LOG_PATH": str(tmp_path)}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stdout[-2000:]
     with duckdb.connect(str(copy), read_only=True) as connection:
