@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from clinical_assets.language_models.adapter_store import adapter_folder
 from clinical_assets.language_models.answers import AnswerSchema, Backend
 from clinical_assets.language_models.catalogue import ModelEntry
 from clinical_assets.language_models.demo_models.recipes import recipe_folder
@@ -14,7 +15,9 @@ from clinical_assets.language_models.prompts import Prompt
 from resources.deployment import DeploymentResource
 from resources.gpu import GpuResource
 
-__all__ = ["LanguageModelsResource"]
+__all__ = ["LABELS_TASK", "LanguageModelsResource"]
+
+LABELS_TASK = "labels"  # what adapters that answer yes/no questions are trained for
 
 
 class LanguageModelsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -37,9 +40,16 @@ class LanguageModelsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         schema: AnswerSchema,
         prompt: Prompt,
         *,
+        adapter: str | None = None,
         log: Callable[[str], None] = lambda line: None,
         usage: Usage | None = None,
     ) -> AbstractContextManager[Backend]:
-        """Open a model for one question; see :func:`clinical_assets.language_models.opening.open_backend`."""
+        """Open a model for one question, with an adapter (its digest) or without.
+
+        See :func:`clinical_assets.language_models.opening.open_backend`.
+        """
         folder = self.folder(entry, schema, prompt)
-        return open_backend(entry, schema, prompt, folder=folder, device=self.gpu.wanted, log=log, usage=usage)
+        wears = adapter_folder(self.deployment.settings().models, LABELS_TASK, entry, adapter) if adapter else None
+        return open_backend(
+            entry, schema, prompt, folder=folder, adapter=wears, device=self.gpu.wanted, log=log, usage=usage
+        )

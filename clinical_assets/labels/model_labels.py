@@ -19,9 +19,9 @@ from clinical_assets.labels.batch import NOTE_COLUMNS
 from clinical_assets.labels.evidence import EvidenceFinder, FieldEvidence
 from clinical_assets.labels.ledger import LabelTally, carry_over
 from clinical_assets.labels.model_rows import Answered, answered_rows, answers_of, finished_rows
-from clinical_assets.labels.parts import LEAST_ROOM, combine, parts_of
+from clinical_assets.labels.reading import NoteToRead, read_notes
 from clinical_assets.labels.regex_labels import ENGINE_VERSION, label_identity, section_finder
-from clinical_assets.language_models.answers import Answer, AnswerSchema, Backend, Request, sha256
+from clinical_assets.language_models.answers import Answer, AnswerSchema, Backend, sha256
 from clinical_assets.language_models.catalogue import ModelEntry
 from clinical_assets.language_models.prompts import Prompt
 from clinical_assets.privacy import withhold_messages
@@ -86,11 +86,14 @@ def label_batch_with_model(
     revision: str,
     open_backend: Callable[[Question], AbstractContextManager[Backend]],
     *,
+    adapter: str = "",
     run_id: str,
     labelled_at: datetime,
     log: Callable[[str], None],
 ) -> ModelRun:
     """Label the notes of a batch that are in scope, and replace the partition ``labels/llm_<model>``.
+
+    With an adapter the labeller is another one, ``llm_<model>_lora``.
 
     Parameters
     ----------
@@ -100,19 +103,22 @@ def label_batch_with_model(
         What tells the weights from others.
     open_backend
         Opens the model; called only if a note has to be read.
+    adapter
+        Digest of the adapter that the model wears; empty for none.
 
     Raises
     ------
     Whatever the backend raises (ModelError, ServerError): what was answered until then is put by.
     """
     started = time.monotonic()
-    table, shelf = f"labels/{entry.labeller}", f"labels_put_by/{entry.labeller}"
+    labeller = entry.adapted_labeller if adapter else entry.labeller
+    table, shelf = f"labels/{labeller}", f"labels_put_by/{labeller}"
     question = question_of(study, entry)
     decoding = ("cascade+" if study.labelling.cascade else "") + entry.full_decoding
     identity = {
-        "labeller": entry.labeller,
+        "labeller": labeller,
         "model_revision": revision,
-        "adapter_sha": "",
+        "adapter_sha": adapter,
         "prompt_sha": question.sha,
         "schema_version": study.schema_version,
         "decoding": decoding,
@@ -171,16 +177,6 @@ def _backend_errors() -> tuple[type[Exception], ...]:
     from clinical_assets.language_models.server import ServerError
 
     return ModelError, ServerError, DeviceError
-
-
-def _refuse_if_no_room(backend: Backend) -> None:
-    from clinical_assets.language_models.loading import ModelError
-
-    if backend.room < LEAST_ROOM:
-        raise ModelError(
-            f"prompt, thought and answer leave {backend.room} tokens for the note; at least {LEAST_ROOM} are needed. "
-            "Shorten prompt.system, lower max_thinking_tokens, or raise context_length"
-        )
 
 
 def _kept(
@@ -285,36 +281,21 @@ class _Work:
         progress = Progress("notes read by the model", len(waiting), log)
         run.n_asked = len(waiting)
         with open_backend(self.question) as backend:
-            _refuse_if_no_room(backend)
             for first in range(0, len(waiting), _AT_ONCE):
-                for note_id, answer in self._ask(backend, waiting[first : first + _AT_ONCE]):
+                notes_now = [self._to_read(*note) for note in waiting[first : first + _AT_ONCE]]
+                for note_id, answer in read_notes(backend, notes_now, overlap=self._rules.overlap):
                     run.n_input_tokens += answer.n_input_tokens or 0
                     run.n_output_tokens += answer.n_output_tokens or 0
                     run.model_seconds += answer.seconds or 0.0
                     progress.add(1)
                     yield {note_id: self._settle(note_id, answer)}
 
-    def _ask(self, backend: Backend, notes: Sequence[tuple[int, str]]) -> Iterator[tuple[int, Answer]]:
-        """Yield (note_id, answer) as soon as all parts of a note are answered."""
-        requests: list[Request] = []
-        place_of: list[tuple[int, int]] = []
-        answers: dict[int, list[Answer | None]] = {}
-        for note_id, text in notes:
-            starts = self._find_sections(self._row_of[note_id])().starts
-            draft = None
-            if self._rules.draft == "rules":
-                draft = self.finder.rule_values(self.evidence(note_id), self.question.schema.fields)
-            parts = parts_of(text, starts, backend.room, backend.token_count, overlap=self._rules.overlap)
-            answers[note_id] = [None] * len(parts)
-            place_of += [(note_id, part) for part in range(len(parts))]
-            requests += [Request(text[start:end], draft) for start, end in parts]
-        for index, answer in backend.answer(requests):
-            note_id, part = place_of[index]
-            answers[note_id][part] = answer
-            whole = [a for a in answers[note_id] if a is not None]
-            if len(whole) == len(answers[note_id]):
-                yield note_id, combine(whole)
-                del answers[note_id]
+    def _to_read(self, note_id: int, text: str) -> NoteToRead:
+        starts = self._find_sections(self._row_of[note_id])().starts
+        draft = None
+        if self._rules.draft == "rules":
+            draft = self.finder.rule_values(self.evidence(note_id), self.question.schema.fields)
+        return NoteToRead(note_id, text, starts, draft)
 
     def _needs_model(self, note_id: int) -> bool:
         evidence = self.evidence(note_id)

@@ -15,8 +15,10 @@ class Reader(Protocol):
         """Open a connection."""
 
 
-def notes_in_scope(reader: Reader, batch: str) -> set[int]:
-    """Return the note_ids of a batch that stand in notes.labelling_scope."""
+def notes_in_scope(reader: Reader, batch: str | None = None) -> set[int]:
+    """Return the note_ids of a batch, or of all, that stand in notes.labelling_scope."""
     with reader.get_connection() as connection:
-        found = connection.execute("select note_id from notes.labelling_scope where batch = ?", [batch]).fetchall()
+        found = connection.execute(
+            "select note_id from notes.labelling_scope where ? is null or batch = ?", [batch, batch]
+        ).fetchall()
     return {row[0] for row in found}

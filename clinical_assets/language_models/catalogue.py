@@ -78,6 +78,11 @@ class ModelEntry(BaseModel):
         return f"llm_{self.name}"
 
     @property
+    def adapted_labeller(self) -> str:
+        """How the model with an adapter is named in label tables."""
+        return f"{self.labeller}_lora"
+
+    @property
     def lora_settings(self) -> LoraSettings:
         """How its adapters are trained."""
         return preset_of(self.lora)
@@ -111,6 +116,11 @@ class Catalogue(BaseModel):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"duplicate model names: {', '.join(twice)}; every model needs a name of its own")
+        taken = sorted({f"{name}_lora" for name in names} & set(names))
+        if taken:
+            raise ValueError(
+                f"{', '.join(taken)}: the name stands for {taken[0][:-5]} with its adapter; choose another"
+            )
         return self
 
     def entry(self, name: str) -> ModelEntry:
