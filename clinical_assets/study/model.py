@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from clinical_assets.study.annotations import AnnotationRules
 from clinical_assets.study.cohort import CohortRules, LatestNote, Publication
+from clinical_assets.study.fine_tuning import FineTuning
 from clinical_assets.study.labelling import Labelling
 from clinical_assets.study.patterns import check_pattern, expand_term
 
@@ -211,6 +212,7 @@ class Study(_Strict):
         description="notes given to language models: the latest per person, the cohort's in its window, or all",
     )
     labelling: Labelling = Labelling()
+    fine_tuning: FineTuning = FineTuning()
     annotations: AnnotationRules = AnnotationRules()
     publication: Publication = Publication()
     fields: Annotated[list[FieldRule], Field(min_length=1)]
