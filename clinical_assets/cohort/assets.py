@@ -14,7 +14,7 @@ from clinical_assets.cohort.figures import study_figures
 from clinical_assets.cohort.omop_landing import cdm_tables, snapshot_digest, snapshot_files
 from clinical_assets.cohort.parameters import dbt_vars, parameters_digest
 from clinical_assets.cohort.scope import scope_digests
-from clinical_assets.storage.contracts import MODEL_LABELS
+from resources.dbt import keep_parsed
 from resources.dbt_metadata import with_table_metadata
 from resources.deployment import DeploymentResource
 from resources.lake import LakeResource
@@ -26,17 +26,15 @@ __all__ = ["STUDY_KEY", "ClinicalDbtTranslator", "build_cohort_assets"]
 STUDY_KEY = dg.AssetKey(["landing", "study"])
 
 
-# dbt reads the labels of all models as one source; in the graph they are one asset a model.
-_MODEL_LABELS = dg.AssetKey(MODEL_LABELS.split("/"))
-
-
 class ClinicalDbtTranslator(DagsterDbtTranslator):
     """Names a dbt model or seed as analysts do: asset key = schema and table of the warehouse."""
 
-    def __init__(self, settings: DagsterDbtTranslatorSettings, model_labels: Sequence[dg.AssetKey] = ()) -> None:
-        """Take the keys of the assets behind dbt's source of model labels."""
+    def __init__(
+        self, settings: DagsterDbtTranslatorSettings, behind: Mapping[dg.AssetKey, Sequence[dg.AssetKey]] | None = None
+    ) -> None:
+        """Take the keys of the assets behind each source that stands for several."""
         super().__init__(settings)
-        self._model_labels = list(model_labels)
+        self._behind = dict(behind or {})
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
         """Return the spec of a model or source, with the warehouse table as its key."""
@@ -45,23 +43,26 @@ class ClinicalDbtTranslator(DagsterDbtTranslator):
         if node is None or node["resource_type"] not in {"model", "seed"}:
             return spec
         table = f"{node['schema']}.{node['alias']}"
-        if _MODEL_LABELS in {dep.asset_key for dep in spec.deps}:
-            others = [dep for dep in spec.deps if dep.asset_key != _MODEL_LABELS]
-            spec = spec.replace_attributes(deps=[*others, *self._model_labels])
+        if any(dep.asset_key in self._behind for dep in spec.deps):
+            keys = [key for dep in spec.deps for key in self._behind.get(dep.asset_key, [dep.asset_key])]
+            spec = spec.replace_attributes(deps=list(dict.fromkeys(keys)))
         return spec.replace_attributes(
             key=dg.AssetKey([node["schema"], node["alias"]]), kinds={"dbt", "duckdb"}
         ).merge_attributes(metadata={"dagster/table_name": table})
 
 
 def build_cohort_assets(
-    manifest_path: Path, *, model_labels: Sequence[dg.AssetKey] = (), note_scope: dg.AssetKey | None = None
+    manifest_path: Path,
+    *,
+    behind: Mapping[dg.AssetKey, Sequence[dg.AssetKey]] | None = None,
+    note_scope: dg.AssetKey | None = None,
 ) -> list[dg.AssetsDefinition]:
     """Return the observed OMOP sources and the dbt assets of the project whose manifest is given.
 
     Parameters
     ----------
-    model_labels
-        Assets of the language models' labels.
+    behind
+        The assets behind each source of dbt that stands for several: dbt reads the labels of all models as one table, say.
     note_scope
         The asset whose partitions a build reports: the notes in scope per batch.
     """
@@ -109,9 +110,7 @@ def build_cohort_assets(
 
     @dbt_assets(
         manifest=manifest,
-        dagster_dbt_translator=ClinicalDbtTranslator(
-            DagsterDbtTranslatorSettings(enable_asset_checks=True), model_labels
-        ),
+        dagster_dbt_translator=ClinicalDbtTranslator(DagsterDbtTranslatorSettings(enable_asset_checks=True), behind),
         name="build_warehouse",
         pool=WAREHOUSE_POOL,
     )
@@ -133,9 +132,11 @@ def build_cohort_assets(
                 context.log.info(
                     f"OMOP tables that did not land: {sorted(t for t, there in landed.items() if not there)}"
                 )
-                command = dbt.cli(dbt_build_arguments(variables), context=context, target_path=work / "target")
+                arguments = dbt_build_arguments(variables, with_tests=bool(context.selected_asset_check_keys))
+                command = dbt.cli(arguments, context=context, target_path=work / "target")
                 for event in command.stream():
                     events.append(event)  # noqa: PERF402 - extend would lose what came before a failure
+                keep_parsed(work / "target")
                 outputs = [event for event in events if isinstance(event, dg.Output)]
                 others = [event for event in events if not isinstance(event, dg.Output)]
                 events = [*with_table_metadata(outputs, command, work / warehouse.open().path.name), *others]
