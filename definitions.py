@@ -9,12 +9,15 @@ from typing import Any
 
 import dagster as dg
 
+from clinical_assets.adapters.assets import adapter_keys, build_adapter_assets, recorded_by
 from clinical_assets.annotations.assets import REVIEW_EXPORT, build_annotation_assets
 from clinical_assets.annotations.checks import NEAR_DUPLICATES_CHECK, build_annotation_checks
 from clinical_assets.cohort.assets import build_cohort_assets
 from clinical_assets.cohort.omop_landing import cdm_tables
 from clinical_assets.labels.assets import (
+    MODEL_LABELS,
     NOTE_SCOPE,
+    build_adapted_label_assets,
     build_demo_model_assets,
     build_model_label_assets,
     build_rule_label_assets,
@@ -46,6 +49,7 @@ from sensors.automation import build_automation_sensors, with_automation
 from sensors.jobs import build_jobs
 from sensors.landing import build_ingest_job, build_landing_sensors
 from sensors.quality import build_failed_partition_checks, build_quality_schedule
+from sensors.retraining import build_retraining_sensors
 
 __all__ = ["build_defs", "defs"]
 
@@ -71,15 +75,25 @@ def build_defs(
     warnings.filterwarnings("ignore", message="Function `multi_observable_source_asset`", category=dg.BetaWarning)
     manifest = ensure_manifest()
     deployment = deployment or DeploymentResource()
-    labelling = load_catalogue(deployment.settings().catalogue).for_task("labels")
-    model_labels = [model_labels_key(entry) for entry in labelling]
+    catalogue = load_catalogue(deployment.settings().catalogue)
+    labelling = catalogue.for_task("labels")
+    adapted = [entry for entry in catalogue.for_task("adapters") if entry in labelling]
+    model_labels = [
+        *(model_labels_key(entry) for entry in labelling),
+        *(model_labels_key(entry, adapted=True) for entry in adapted),
+    ]
+    adapters = [key for entry in adapted for key in adapter_keys(entry)]
     built = [
-        *build_cohort_assets(manifest, model_labels=model_labels, note_scope=NOTE_SCOPE),
+        *build_cohort_assets(
+            manifest, behind={MODEL_LABELS: model_labels, **recorded_by(adapted)}, note_scope=NOTE_SCOPE
+        ),
         ingest_note_batch,
         *build_annotation_assets(),
         *build_rule_label_assets(),
         *build_demo_model_assets(labelling),
         *build_model_label_assets(labelling),
+        *build_adapter_assets(adapted),
+        *build_adapted_label_assets(adapted),
         label_report_figures,
     ]
     assets = dg.map_asset_specs(with_automation, built)
@@ -88,8 +102,11 @@ def build_defs(
     landing = sorted(spec.key for spec in specs if spec.key.path[0] == "landing")
     models = sorted(spec.key for spec in specs if spec.key.path[0] == "models")
     # With the annotation tables, which are read anew before each build: that costs 2 s, and no build is behind on labels.
-    apart = {*per_batch, *landing, *models, NOTE_SCOPE, REVIEW_EXPORT}
+    apart = {*per_batch, *landing, *models, *adapters, NOTE_SCOPE, REVIEW_EXPORT}
     warehouse = sorted(spec.key for spec in specs if spec.key not in apart)
+    # of what is trained, what this deployment has the machine for
+    profile = deployment.settings().profile
+    trained_here = [entry for entry in adapted if entry.profile == profile]
     intake = sorted(ingest_note_batch.keys)
     ingest_job = build_ingest_job(intake)
     landed = cdm_tables(json.loads(manifest.read_text(encoding="utf-8")))
@@ -100,7 +117,7 @@ def build_defs(
             *build_note_checks(),
             *build_label_checks("regex"),
             *build_label_checks("regex_seed"),
-            *(check for entry in labelling for check in build_model_label_checks(entry)),
+            *(check for key in model_labels for check in build_model_label_checks(key.path[-1])),
             *(check for entry in labelling for check in build_injection_checks(entry)),
             *build_evaluation_checks(),
             *build_annotation_checks(),
@@ -114,15 +131,24 @@ def build_defs(
                 landing=landing,
                 warehouse=warehouse,
                 models=models,
-                model_labels=[model_labels_key(entry) for entry in labelling if entry.profile == "demo"],
-                on_demand=[dg.AssetCheckKey(key, INJECTION_CHECK) for key in model_labels],
+                model_labels=[
+                    *(model_labels_key(entry) for entry in labelling if entry.profile == "demo"),
+                    *(model_labels_key(entry, adapted=True) for entry in adapted if entry.profile == "demo"),
+                ],
+                adapters=[key for entry in trained_here for key in adapter_keys(entry)],
+                on_demand=[dg.AssetCheckKey(model_labels_key(entry), INJECTION_CHECK) for entry in labelling],
                 annotations=[key for key in warehouse if key.path[0] == "annotations"],
                 review_export=REVIEW_EXPORT,
                 daily=[NEAR_DUPLICATES_CHECK],
             ),
         ],
         schedules=[build_quality_schedule(per_batch, [NEAR_DUPLICATES_CHECK])],
-        sensors=[*build_landing_sensors(ingest_job, omop_tables), *build_automation_sensors(), alert_on_run_failure],
+        sensors=[
+            *build_landing_sensors(ingest_job, omop_tables),
+            *build_automation_sensors(),
+            *build_retraining_sensors(trained_here),
+            alert_on_run_failure,
+        ],
         resources={
             "deployment": deployment,
             "landing": LandingResource(deployment=deployment),

@@ -7,9 +7,11 @@ from resources.partitions import NOTE_BATCHES
 __all__ = ["build_automation_sensors", "refresh_aggregate", "refresh_on_change", "with_automation"]
 
 # Set on an asset to choose otherwise than by its partitions: "manual" has no condition, "follow_code" also reruns
-# when its code version changes (cheap assets only: a prompt edit must not requeue every batch of a language model).
+# when its code version changes (cheap assets only: a prompt edit must not requeue every batch of a language model),
+# "keep_history" does not rerun when another adapter is promoted.
 AUTOMATION_TAG = "clinical/automation"
 GPU_KIND = "gpu"
+ADAPTERS = dg.AssetSelection.groups("adapters")
 PROFILE_TAG = "clinical/profile"  # what a model is for: demo, gpu or server
 
 
@@ -22,6 +24,13 @@ def refresh_on_change() -> dg.AutomationCondition:
     condition = dg.AutomationCondition
     waits = condition.all_deps_blocking_checks_passed() & ~condition.any_deps_missing()
     return (_trigger() & waits & _idle()).with_label("refresh_on_change")
+
+
+def keep_history() -> dg.AutomationCondition:
+    """Like :func:`refresh_on_change`, but a newly promoted adapter labels only what has no labels yet: the rest is a backfill."""
+    condition = dg.AutomationCondition
+    waits = condition.all_deps_blocking_checks_passed() & ~condition.any_deps_missing()
+    return (_trigger(ignoring=ADAPTERS) & waits & _idle()).with_label("keep_history")
 
 
 def follow_code() -> dg.AutomationCondition:
@@ -37,9 +46,12 @@ def refresh_aggregate() -> dg.AutomationCondition:
     return (_trigger() & _idle()).with_label("refresh_aggregate")
 
 
-def _trigger() -> dg.AutomationCondition:
+def _trigger(*, ignoring: dg.AssetSelection | None = None) -> dg.AutomationCondition:
     condition = dg.AutomationCondition
-    changed = condition.any_deps_updated().replace("newly_updated", condition.data_version_changed())
+    updated = condition.any_deps_updated()
+    if ignoring is not None:
+        updated = updated.ignore(ignoring)
+    changed = updated.replace("newly_updated", condition.data_version_changed())
     # Latched, so that a change during a run in flight is not forgotten. A change in the very tick in which the last
     # request is noticed came after that request: it must not be reset with it, or it would be lost for ever.
     pending = changed.since((condition.newly_requested() & ~changed) | condition.initial_evaluation())
@@ -60,9 +72,8 @@ def with_automation(spec: dg.AssetSpec) -> dg.AssetSpec:
     if wish == "manual" or spec.key.path[0] == "landing" or _is_intake(spec):
         return spec
     if spec.partitions_def == NOTE_BATCHES:
-        return spec.replace_attributes(
-            automation_condition=follow_code() if wish == "follow_code" else refresh_on_change()
-        )
+        wishes = {"follow_code": follow_code, "keep_history": keep_history}
+        return spec.replace_attributes(automation_condition=wishes.get(wish or "", refresh_on_change)())
     return spec.replace_attributes(automation_condition=refresh_aggregate())
 
 

@@ -9,7 +9,9 @@ from sensors.quality import without_standing_checks
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-__all__ = ["build_jobs"]
+__all__ = ["TRAIN_ADAPTERS", "build_jobs"]
+
+TRAIN_ADAPTERS = "train_adapters"
 
 
 def build_jobs(
@@ -20,6 +22,7 @@ def build_jobs(
     warehouse: list[dg.AssetKey],
     models: list[dg.AssetKey],
     model_labels: list[dg.AssetKey],
+    adapters: list[dg.AssetKey],
     on_demand: list[dg.AssetCheckKey],
     annotations: list[dg.AssetKey],
     review_export: dg.AssetKey,
@@ -36,8 +39,15 @@ def build_jobs(
         _job(
             "label_with_demo_models",
             without_standing_checks(model_labels) - dg.AssetSelection.checks(*on_demand),
-            "Labels of one note batch by every demo model, with their checks.",
+            "Labels of one note batch by every demo model, with its adapter and without, with their checks.",
         ),
+    ]
+    with_adapters = [
+        _job(
+            TRAIN_ADAPTERS,
+            dg.AssetSelection.assets(*adapters),
+            "Train adapters on the human labels, compare each with its base, promote what is better.",
+        )
     ]
     return [
         _job(
@@ -63,10 +73,11 @@ def build_jobs(
         ),
         _job(
             "find_notes_in_scope",
-            scope | (scope.upstream() & dg.AssetSelection.assets(*warehouse)),
-            "Build the part of the warehouse that says which notes models are asked about.",
+            (scope | (scope.upstream() & dg.AssetSelection.assets(*warehouse))).without_checks(),
+            "Build the part of the warehouse that says which notes models are asked about; the whole build tests it.",
         ),
         *(with_models if models else []),
+        *(with_adapters if adapters else []),
         _job(
             "observe_landing",
             dg.AssetSelection.assets(*landing),

@@ -5,19 +5,15 @@ The same jobs, assets and checks as in the UI; one process, because starting one
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
+from clinical_assets.cli.execution import Execution
+from clinical_assets.cli.run_models import label_with_models, train_meanwhile
 from clinical_assets.cli.ui import dagster_home
-from clinical_assets.labels.demo_models import Order, demo_orders, train_all
 from clinical_assets.labels.regex_labels import LABELLERS, label_identity
-from clinical_assets.language_models.catalogue import load_catalogue
 from clinical_assets.notes.landing import LandingScan, digest_candidates, due_batches, scan
 from clinical_assets.notes.store import held_digests
 from clinical_assets.settings import Settings
@@ -36,6 +32,7 @@ _COUNTED = {
 _SQL = (
     "from ops.batches",
     "select rule, n_before, n_dropped, n_after from cohort.attrition order by rule_order",
+    "select model, status, n_train, macro_f1_base, macro_f1_adapter, macro_f1_difference_low from adapters.registry",
     "from labels.evaluation_summary where note_set = 'test' order by macro_f1 desc",
     "from published.field_counts where population = 'cohort' order by field, labeller",
     "select reason, count(*) as n from ops.rejects group by reason order by n desc",
@@ -90,18 +87,19 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
         if batch not in due and not all(_is_labelled(lake, labeller, batch, study) for labeller in LABELLERS)
     ]
     failed: list[str] = []
-    training = _train_demo_models_meanwhile(settings, study)
+    training = train_meanwhile(settings, study)
     with dg.DagsterInstance.get() as instance:
-        _execute(defs, instance, "observe_landing", None)
+        execution = Execution(defs, instance)
+        execution.run("observe_landing")
         for position, (batch, job) in enumerate(
             [(b, "materialize_note_batch") for b in due] + [(b, "label_note_batch") for b in unlabelled], start=1
         ):
             instance.add_dynamic_partitions(NOTE_BATCHES_NAME, [batch])
-            ok, seconds = _execute(defs, instance, job, batch)
+            ok, seconds = execution.run(job, batch)
             say(f"[{position}/{len(due) + len(unlabelled)}] {batch}: {'done' if ok else 'FAILED'} in {seconds:.1f} s")
             failed += [] if ok else [batch]
-        failed += _label_with_models(defs, instance, lake, training, say)
-        ok, seconds = _execute(defs, instance, "build_warehouse_job", None)
+        failed += label_with_models(execution, settings, study, lake, training, say)
+        ok, seconds = execution.run("build_warehouse_job")
         say(f"warehouse: {'published' if ok else 'FAILED, the old one stands'} in {seconds:.1f} s")
     if failed or not ok:
         what = ", ".join(failed) or "the warehouse"
@@ -118,48 +116,6 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
         say(f'  {command} query "{sql}"')
 
 
-def _train_demo_models_meanwhile(settings: Settings, study: Study) -> threading.Thread:
-    """Train the demo models that are missing while notes are taken in: the two together need half the time.
-
-    What goes wrong here is not said here: the asset of the model tries again, and fails with its own message.
-    """
-    orders = demo_orders(load_catalogue(settings.catalogue).models, study, settings.models)
-    thread = threading.Thread(target=_train_quietly, args=(orders,), daemon=True)
-    thread.start()
-    return thread
-
-
-def _train_quietly(orders: list[Order]) -> None:
-    with contextlib.suppress(Exception):
-        for _ in train_all(orders, lambda line: None):
-            pass
-
-
-def _label_with_models(
-    defs: Any, instance: Any, lake: Lake, training: threading.Thread, say: Callable[[str], None]
-) -> list[str]:
-    """Find the notes in scope, see to the demo models, label batch by batch; return what failed."""
-    if "label_with_demo_models" not in {job.name for job in defs.jobs or ()}:
-        return []
-    ok, seconds = _execute(defs, instance, "find_notes_in_scope", None)
-    say(f"notes in scope: {'found' if ok else 'FAILED'} after {seconds:.1f} s")
-    if not ok:
-        return ["notes in scope"]
-    started = time.monotonic()
-    training.join()
-    ok, _ = _execute(defs, instance, "train_demo_models", None)
-    say(f"demo models: {'ready' if ok else 'FAILED'} after {time.monotonic() - started:.1f} s more")
-    if not ok:
-        return ["demo models"]
-    failed, started = [], time.monotonic()
-    batches = lake.batches("notes/intakes")
-    for batch in batches:
-        ok, _ = _execute(defs, instance, "label_with_demo_models", batch)
-        failed += [] if ok else [f"model labels of {batch}"]
-    say(f"model labels: {len(batches) - len(failed)} of {len(batches)} batches in {time.monotonic() - started:.1f} s")
-    return failed
-
-
 def _is_labelled(lake: Lake, labeller: str, batch: str, study: Study) -> bool:
     """Whether the batch has labels, and they were made by the rules of the study as it is now."""
     table, identity = f"labels/{labeller}", label_identity(study, labeller)
@@ -167,14 +123,3 @@ def _is_labelled(lake: Lake, labeller: str, batch: str, study: Study) -> bool:
         return False
     held = lake.read(table, batch, list(identity)).slice(0, 1).to_pylist()
     return not held or held[0] == identity
-
-
-def _execute(defs: Any, instance: Any, job: str, partition: str | None) -> tuple[bool, float]:
-    started = time.monotonic()
-    # Dagster's log of the run is in its instance, for the UI; on the terminal only warnings, and not dbt's 200 lines.
-    quiet = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
-    with contextlib.redirect_stdout(io.StringIO()):
-        result = defs.resolve_job_def(job).execute_in_process(
-            instance=instance, partition_key=partition, run_config=quiet, raise_on_error=False
-        )
-    return result.success, time.monotonic() - started

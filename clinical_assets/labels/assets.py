@@ -6,7 +6,9 @@ from functools import partial
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import AUTOMATION_CONDITION_TAG
 
+from clinical_assets.labels.adapter_choice import adapter_for
 from clinical_assets.labels.batch import LabelRun, label_batch
 from clinical_assets.labels.demo_models import demo_orders, train_all
 from clinical_assets.labels.evaluation_figures import label_figures
@@ -19,13 +21,15 @@ from clinical_assets.language_models.opening import Usage, backend_revision
 from resources.deployment import DeploymentResource
 from resources.gpu import GPU_POOL
 from resources.lake import LakeResource
-from resources.language_models import LanguageModelsResource
+from resources.language_models import LABELS_TASK, LanguageModelsResource
 from resources.partitions import NOTE_BATCHES
 from resources.report import publish_figures
 from resources.warehouse import WarehouseResource
 
 __all__ = [
+    "MODEL_LABELS",
     "NOTE_SCOPE",
+    "build_adapted_label_assets",
     "build_demo_model_assets",
     "build_model_label_assets",
     "build_rule_label_assets",
@@ -33,6 +37,8 @@ __all__ = [
     "model_labels_key",
 ]
 
+# dbt reads the labels of all models as one source; in the graph they are one asset a model.
+MODEL_LABELS = dg.AssetKey(["labels", "models"])
 NOTE_SCOPE = dg.AssetKey(["notes", "note_scope"])
 _COMMON: Mapping[str, Any] = {
     "partitions_def": NOTE_BATCHES,
@@ -41,9 +47,9 @@ _COMMON: Mapping[str, Any] = {
 }
 
 
-def model_labels_key(entry: ModelEntry) -> dg.AssetKey:
-    """Return the key of a model's labels."""
-    return dg.AssetKey(["labels", entry.labeller])
+def model_labels_key(entry: ModelEntry, *, adapted: bool = False) -> dg.AssetKey:
+    """Return the key of a model's labels, without an adapter or with one."""
+    return dg.AssetKey(["labels", entry.adapted_labeller if adapted else entry.labeller])
 
 
 def build_rule_label_assets() -> list[dg.AssetsDefinition]:
@@ -132,25 +138,19 @@ def build_model_label_assets(entries: list[ModelEntry]) -> list[dg.AssetsDefinit
     return [scope, *(_model_labels(entry) for entry in entries)]
 
 
-def _model_labels(entry: ModelEntry) -> dg.AssetsDefinition:
-    demo = [["models", entry.name]] if entry.recipe else []
+def build_adapted_label_assets(entries: list[ModelEntry]) -> list[dg.AssetsDefinition]:
+    """Return the labels of each model with its promoted adapter."""
+    return [_adapted_labels(entry) for entry in entries]
 
+
+def _model_labels(entry: ModelEntry) -> dg.AssetsDefinition:
     @dg.asset(
         key=model_labels_key(entry),
-        deps=[NOTE_SCOPE, *demo],
-        kinds={"python", "parquet", "huggingface" if entry.backend != "server" else "openai"}
-        | ({"gpu"} if entry.profile == "gpu" else set()),
-        tags={"clinical/profile": entry.profile, "clinical/backend": entry.backend},
-        pool=GPU_POOL,
-        metadata={
-            "model": entry.model or f"demo recipe {entry.recipe}",
-            "licence": entry.licence,
-            "decoding": entry.full_decoding,
-        },
-        code_version="1",
+        deps=[NOTE_SCOPE, *_weights(entry)],
+        tags=_tags(entry),
         description=f"Labels by {entry.description}. One row per note in scope and field that models are asked about. "
         "Read by labels.model_labels.",
-        **_COMMON,
+        **_of_model(entry),
     )
     def model_labels(
         context: dg.AssetExecutionContext,
@@ -159,23 +159,99 @@ def _model_labels(entry: ModelEntry) -> dg.AssetsDefinition:
         deployment: DeploymentResource,
         language_models: LanguageModelsResource,
     ) -> dg.MaterializeResult:
-        study, usage = deployment.load_study(), Usage()
-        question = question_of(study, entry)
-        run = label_batch_with_model(
-            lake.open(),
-            entry,
-            study,
-            context.partition_key,
-            notes_in_scope(warehouse.reader(), context.partition_key),
-            language_models.revision(entry, question.schema, question.prompt),
-            lambda q: language_models.open(entry, q.schema, q.prompt, log=context.log.info, usage=usage),
-            run_id=context.run_id,
-            labelled_at=datetime.now(UTC),
-            log=context.log.info,
-        )
-        return _model_result(run, usage)
+        return _label(context, entry, None, lake, warehouse, deployment, language_models)
 
     return model_labels
+
+
+def _adapted_labels(entry: ModelEntry) -> dg.AssetsDefinition:
+    promotion = ["adapters", f"{LABELS_TASK}_{entry.name}_promotion"]
+
+    @dg.asset(
+        key=model_labels_key(entry, adapted=True),
+        deps=[NOTE_SCOPE, promotion, *_weights(entry)],
+        output_required=False,
+        # A new adapter is no reason to label the past anew: that is a backfill, which a person starts.
+        tags={**_tags(entry), "clinical/automation": "keep_history"},
+        description=f"Labels by {entry.name} with its promoted adapter. One row per note in scope and field that models are "
+        "asked about. Read by labels.model_labels.",
+        **_of_model(entry),
+    )
+    def adapted_labels(
+        context: dg.AssetExecutionContext,
+        lake: LakeResource,
+        warehouse: WarehouseResource,
+        deployment: DeploymentResource,
+        language_models: LanguageModelsResource,
+    ) -> Iterator[dg.MaterializeResult]:
+        adapter = adapter_for(
+            lake.open(),
+            deployment.settings().models,
+            entry,
+            context.partition_key,
+            keep=AUTOMATION_CONDITION_TAG in context.run.tags,
+        )
+        if adapter is None:
+            context.log.warning(
+                f"No adapter of {entry.name} is promoted: nothing is labelled, least of all by its base"
+            )
+            return
+        yield _label(context, entry, adapter, lake, warehouse, deployment, language_models)
+
+    return adapted_labels
+
+
+def _weights(entry: ModelEntry) -> list[list[str]]:
+    return [["models", entry.name]] if entry.recipe else []
+
+
+def _tags(entry: ModelEntry) -> dict[str, str]:
+    return {"clinical/profile": entry.profile, "clinical/backend": entry.backend}
+
+
+def _of_model(entry: ModelEntry) -> dict[str, Any]:
+    """What the labels of a model have in common, with an adapter or without."""
+    return {
+        "kinds": {"python", "parquet", "huggingface" if entry.backend != "server" else "openai"}
+        | ({"gpu"} if entry.profile == "gpu" else set()),
+        "pool": GPU_POOL,
+        "metadata": {
+            "model": entry.model or f"demo recipe {entry.recipe}",
+            "licence": entry.licence,
+            "decoding": entry.full_decoding,
+        },
+        "code_version": "1",
+        **_COMMON,
+    }
+
+
+def _label(
+    context: dg.AssetExecutionContext,
+    entry: ModelEntry,
+    adapter: str | None,
+    lake: LakeResource,
+    warehouse: WarehouseResource,
+    deployment: DeploymentResource,
+    language_models: LanguageModelsResource,
+) -> dg.MaterializeResult:
+    """Label the notes in scope of the run's batch."""
+    study, usage = deployment.load_study(), Usage()
+    question = question_of(study, entry)
+    given: dict[str, Any] = {"adapter": adapter, "log": context.log.info, "usage": usage}
+    run = label_batch_with_model(
+        lake.open(),
+        entry,
+        study,
+        context.partition_key,
+        notes_in_scope(warehouse.reader(), context.partition_key),
+        language_models.revision(entry, question.schema, question.prompt),
+        lambda q: language_models.open(entry, q.schema, q.prompt, **given),
+        adapter=adapter or "",
+        run_id=context.run_id,
+        labelled_at=datetime.now(UTC),
+        log=context.log.info,
+    )
+    return _model_result(run, usage, adapter)
 
 
 @dg.asset(
@@ -206,7 +282,7 @@ def _rule_result(run: LabelRun) -> dg.MaterializeResult:
     )
 
 
-def _model_result(run: ModelRun, usage: Usage) -> dg.MaterializeResult:
+def _model_result(run: ModelRun, usage: Usage, adapter: str | None) -> dg.MaterializeResult:
     spent = run.model_seconds
     return dg.MaterializeResult(
         data_version=dg.DataVersion(run.written.digest),
@@ -226,6 +302,7 @@ def _model_result(run: ModelRun, usage: Usage) -> dg.MaterializeResult:
             "load_seconds": usage.load_seconds,
             "device": usage.device,
             "peak_memory_mb": round((usage.peak_bytes or 0) / 1e6, 1),
+            **({"adapter_sha": adapter} if adapter else {}),
             "rows_by_status": dg.MetadataValue.json(run.by_status),
             "labels": _by_field(run.tally),
         },

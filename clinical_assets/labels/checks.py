@@ -89,9 +89,9 @@ def build_label_checks(labeller: str) -> list[dg.AssetChecksDefinition]:
     return [_expectations(labeller), labels_cover_the_notes]
 
 
-def build_model_label_checks(entry: ModelEntry) -> list[dg.AssetChecksDefinition]:
-    """Return the checks of a language model's labels."""
-    table, key = f"labels/{entry.labeller}", dg.AssetKey(["labels", entry.labeller])
+def build_model_label_checks(labeller: str) -> list[dg.AssetChecksDefinition]:
+    """Return the checks of a language model's labels, with an adapter or without."""
+    table, key = f"labels/{labeller}", dg.AssetKey(["labels", labeller])
     names = (
         "every_label_has_a_known_note",
         "every_note_in_scope_is_labelled",
@@ -102,7 +102,7 @@ def build_model_label_checks(entry: ModelEntry) -> list[dg.AssetChecksDefinition
     blocking = names[:2]
 
     @dg.multi_asset_check(
-        name=f"{entry.labeller}_labels_can_be_trusted",
+        name=f"{labeller}_labels_can_be_trusted",
         specs=[
             dg.AssetCheckSpec(name, asset=key, blocking=name in blocking, partitions_def=NOTE_BATCHES) for name in names
         ],
@@ -128,7 +128,7 @@ def build_model_label_checks(entry: ModelEntry) -> list[dg.AssetChecksDefinition
                 description=None if verdict.passed else verdict.mend,
             )
 
-    return [_expectations(entry.labeller), model_labels_can_be_trusted]
+    return [_expectations(labeller), model_labels_can_be_trusted]
 
 
 def build_evaluation_checks() -> list[dg.AssetChecksDefinition]:

@@ -9,11 +9,14 @@ from sensors.automation import build_automation_sensors
 DEMO_MODELS = {"demo_mistral", "demo_qwen_thinker", "demo_gemma"}
 GPU_MODELS = {"openhermes_mistral_7b", "deepseek_r1_qwen_14b", "medgemma_4b", "openhermes_mistral_7b_q2k"}
 SERVER_MODELS = {"openhermes_server"}
+ADAPTED = {"demo_mistral", "openhermes_mistral_7b", "medgemma_4b"}
+ADAPTED_LABELS = {f"labels/llm_{name}_lora" for name in ADAPTED}
 MODEL_LABELS = {f"labels/llm_{name}" for name in DEMO_MODELS | GPU_MODELS | SERVER_MODELS}
+ADAPTERS = {f"adapters/labels_{name}{step}" for name in ADAPTED for step in ("", "_evaluation", "_promotion")}
 MODELS = {f"models/{name}" for name in DEMO_MODELS}
 PER_BATCH = {
     "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "labels/regex", "labels/regex_seed", "notes/note_scope",
-} | MODEL_LABELS  # fmt: skip
+} | MODEL_LABELS | ADAPTED_LABELS  # fmt: skip
 ANNOTATIONS = {"annotations/human_labels", "annotations/rejects", "annotations/adjudicated", "annotations/splits"}
 ON_REQUEST = {"annotations/review_export"}
 WAREHOUSE = {
@@ -24,6 +27,7 @@ WAREHOUSE = {
         "annotation_splits", "evaluation_items", "scope_answers", "evaluation", "evaluation_summary", "label_thresholds",
         "label_reliability", "structured_answers", "agreement", "agreement_overall", "consensus", "review_queue", "label_costs",
     )),
+    *(f"adapters/{t}" for t in ("registry", "scores", "epochs", "test_answers")),
     *(f"cohort/{t}" for t in (
         "concept_sets", "concept_set_codes", "concept_set_shipped", "concept_set_tables", "cohort_rules",
         "concept_set_items", "concept_set_members", "condition_eras", "events", "observation_periods", "cml_index", "transplants",
@@ -56,7 +60,9 @@ def test_definitions_are_loadable(defs) -> None:
 
 def test_the_graph_is_what_it_is_meant_to_be(defs) -> None:
     found = specs(defs)
-    assert {key for key in found if not key.startswith("landing/")} == PER_BATCH | WAREHOUSE | MODELS | ON_REQUEST
+    assert {
+        key for key in found if not key.startswith("landing/")
+    } == PER_BATCH | WAREHOUSE | MODELS | ADAPTERS | ON_REQUEST
     assert {key for key, spec in found.items() if spec.partitions_def} == PER_BATCH
 
 
@@ -78,8 +84,9 @@ def test_everything_but_sources_and_intake_refreshes_by_condition(defs) -> None:
     assert {key for key, label in conditions.items() if label == "follow_code"} == {"labels/regex", "labels/regex_seed"}
     assert {key for key, label in conditions.items() if label == "refresh_aggregate"} == WAREHOUSE | MODELS
     assert {key for key, label in conditions.items() if label == "refresh_on_change"} == MODEL_LABELS
+    assert {key for key, label in conditions.items() if label == "keep_history"} == ADAPTED_LABELS
     assert {key for key, label in conditions.items() if label is None} == {k for k in conditions if k.startswith(("landing/",))} | {
-        "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "notes/note_scope", *ON_REQUEST,
+        "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "notes/note_scope", *ON_REQUEST, *ADAPTERS,
     }  # fmt: skip
 
 
@@ -97,6 +104,7 @@ def test_what_runs_by_itself_is_on_and_gpu_time_is_opt_in(defs) -> None:
         "observe_omop_snapshots": "RUNNING",
         "automation_cpu": "RUNNING",
         "automation_gpu": "STOPPED",
+        "retrain_adapters": "RUNNING",
         "alert_on_run_failure": "RUNNING",
     }
     assert {schedule.name: schedule.cron_schedule for schedule in defs.schedules} == {

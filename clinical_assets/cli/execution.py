@@ -1,0 +1,39 @@
+"""Running a job of the code location in this process, quietly."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Execution"]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """The definitions and the instance that keeps what happens: the same jobs, assets and checks as in the UI."""
+
+    defs: Any
+    instance: Any
+
+    def has(self, job: str) -> bool:
+        """Tell whether there is such a job."""
+        return job in {one.name for one in self.defs.jobs or ()}
+
+    def run(self, job: str, partition: str | None = None, *, assets: Sequence[Any] | None = None) -> tuple[bool, float]:
+        """Run a job, or the part of it that makes these assets; return whether it succeeded, and its seconds."""
+        started = time.monotonic()
+        # Dagster's log of the run is in its instance, for the UI; on the terminal only warnings, and not dbt's 200 lines.
+        quiet = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
+        with contextlib.redirect_stdout(io.StringIO()):
+            result = self.defs.resolve_job_def(job).execute_in_process(
+                instance=self.instance,
+                partition_key=partition,
+                run_config=quiet,
+                asset_selection=list(assets) if assets else None,
+                raise_on_error=False,
+            )
+        return result.success, time.monotonic() - started

@@ -1,0 +1,130 @@
+"""The part of materializing everything that needs language models: demo models, adapters, labels of the notes in scope."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from clinical_assets.adapters.registry import verdict_on
+from clinical_assets.adapters.retraining import why_train
+from clinical_assets.cli.execution import Execution
+from clinical_assets.labels.demo_models import Order, demo_orders, train_all
+from clinical_assets.labels.model_labels import question_of
+from clinical_assets.language_models.adapter_pointers import pointed_at
+from clinical_assets.language_models.catalogue import ModelEntry, load_catalogue
+from clinical_assets.settings import Settings
+from clinical_assets.storage.lake import Lake
+from clinical_assets.study.model import Study
+
+__all__ = ["Training", "label_with_models", "train_meanwhile"]
+
+Say = Callable[[str], None]
+_TASK = "labels"
+
+
+class Training:
+    """Demo models that are trained in the background; those that adapters are put on come first."""
+
+    def __init__(self, orders: list[Order]) -> None:
+        self._orders = sorted(orders, key=lambda order: "adapters" not in order.entry.tasks)
+        self._thread = threading.Thread(target=self._train, daemon=True)
+        self._thread.start()
+
+    def wait_for(self, entries: list[ModelEntry] | None = None) -> None:
+        """Wait until these models are there, or all of them, or until nothing more comes."""
+        names = None if entries is None else {entry.name for entry in entries}
+        while self._thread.is_alive() and any(
+            (names is None or order.entry.name in names) and not (order.folder / "config.json").is_file()
+            for order in self._orders
+        ):
+            self._thread.join(0.2)
+        if names is None:
+            self._thread.join()
+
+    def _train(self) -> None:
+        # What goes wrong here is not said here: the asset of the model tries again, and fails with its own message.
+        with contextlib.suppress(Exception):
+            for _ in train_all(self._orders, lambda line: None):
+                pass
+
+
+def train_meanwhile(settings: Settings, study: Study) -> Training:
+    """Train the demo models that are missing while notes are taken in: the two together need half the time."""
+    return Training(demo_orders(load_catalogue(settings.catalogue).models, study, settings.models))
+
+
+def label_with_models(
+    execution: Execution, settings: Settings, study: Study, lake: Lake, training: Training, say: Say
+) -> list[str]:
+    """Find the notes in scope, see to demo models and adapters, label batch by batch; return what failed."""
+    if not execution.has("label_with_demo_models"):
+        return []
+    ok, seconds = execution.run("find_notes_in_scope")
+    say(f"notes in scope: {'found' if ok else 'FAILED'} after {seconds:.1f} s")
+    if not ok:
+        return ["notes in scope"]
+    failed = _train_adapters(execution, settings, study, lake, training, say)
+    started = time.monotonic()
+    training.wait_for()
+    ok, _ = execution.run("train_demo_models")
+    say(f"demo models: {'ready' if ok else 'FAILED'} after {time.monotonic() - started:.1f} s more")
+    if not ok:
+        return [*failed, "demo models"]
+    started, batches = time.monotonic(), lake.batches("notes/intakes")
+    unlabelled = [batch for batch in batches if not execution.run("label_with_demo_models", batch)[0]]
+    n = len(batches) - len(unlabelled)
+    say(f"model labels: {n} of {len(batches)} batches in {time.monotonic() - started:.1f} s")
+    return failed + [f"model labels of {batch}" for batch in unlabelled]
+
+
+def _train_adapters(
+    execution: Execution, settings: Settings, study: Study, lake: Lake, training: Training, say: Say
+) -> list[str]:
+    if not execution.has("train_adapters"):
+        return []
+    from clinical_assets.adapters.assets import adapter_keys
+
+    ok, _ = execution.run("materialize_annotations")
+    if not ok:
+        return ["human labels"]
+    catalogue, failed = load_catalogue(settings.catalogue), []
+    entries = [entry for entry in catalogue.for_task("adapters") if {"labels"} <= set(entry.tasks)]
+    entries = [entry for entry in entries if entry.profile == settings.profile]
+    training.wait_for(entries)
+    models: Any = execution.defs.resources["language_models"]
+    for entry in entries:
+        question = question_of(study, entry)
+        if entry.recipe and not execution.run("train_demo_models", assets=[_weights(entry)])[0]:
+            failed.append(f"model {entry.name}")
+            continue
+        revision = models.revision(entry, question.schema, question.prompt)
+        why = why_train(lake, settings.models, entry, study, revision)
+        if why is None:
+            continue
+        ok, seconds = execution.run("train_adapters", assets=adapter_keys(entry))
+        # Refused by the check is an answer, not a failure.
+        if not (said := _outcome(lake, settings, entry)) or not (ok or said[0]):
+            failed.append(f"adapter of {entry.name}")
+        say(f"adapter of {entry.name} ({why}): {said[1] if said else 'FAILED'}, {seconds:.1f} s")
+    return failed
+
+
+def _weights(entry: ModelEntry) -> Any:
+    import dagster as dg
+
+    return dg.AssetKey(["models", entry.name])
+
+
+def _outcome(lake: Lake, settings: Settings, entry: ModelEntry) -> tuple[bool, str] | None:
+    """Whether the latest adapter of a model was refused, and what came of it in words; None if it was not even compared."""
+    digest = pointed_at(settings.models, _TASK, entry, "candidate")
+    verdict = verdict_on(lake, digest) if digest else None
+    if verdict is None:
+        return None
+    numbers = (verdict["difference"], verdict["difference_low"], verdict["difference_high"])
+    gain = "macro F1 {:+.3f} ({:+.3f} to {:+.3f})".format(*(float("nan") if n is None else n for n in numbers))
+    said = "promoted" if pointed_at(settings.models, _TASK, entry, "promoted") == digest else "not promoted"
+    return not verdict["promotable"], f"{said}, {gain} on {verdict['n_notes']} test notes"
