@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 2
 export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 export DO_NOT_TRACK := 1
 export DAGSTER_DISABLE_TELEMETRY := yes
@@ -33,8 +34,8 @@ run: install  ## Build the demo hospital, materialize everything, say where the 
 update: install  ## Ingest what landed, materialize what follows (CLINICAL_DATA=..., without the UI)
 	$(BIN)/clinical-assets run
 
-test: install  ## Run the tests
-	$(BIN)/python -m pytest
+test: install  ## Run the tests, two files at a time (WORKERS=...)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 benchmark-cohort: install  ## Build the warehouse on GiBleed repeated to 5 million facts; seconds and memory
 	$(BIN)/python benchmarks/cohort.py
