@@ -106,7 +106,7 @@ def _evaluation(entry: ModelEntry) -> dg.AssetsDefinition:
             )
         ],
         description=f"{entry.name} with its latest adapter and without, on the same test notes by the same decoder. One row per "
-        "field (adapters.scores), and every answer (adapters.answers). Read by the promotion.",
+        "field (adapters.scores), and every answer (adapters.test_answers). Read by the promotion.",
         **_common(entry),
     )
     def adapter_evaluation(

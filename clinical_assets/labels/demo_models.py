@@ -72,7 +72,7 @@ def train_all(orders: Sequence[Order], log: Callable[[str], None]) -> Iterator[M
             todo.append(order)
     if not todo:
         return
-    workers = min(len(todo), (os.cpu_count() or 1) + 1)  # one more than cores: none idles while the last one ends
+    workers = min(len(todo), os.cpu_count() or 1)
     log(f"training {len(todo)} demo models from synthetic notes, {workers} at a time: some two minutes on 2 cores")
     # Spawned, not forked: torch's threads do not survive a fork.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:

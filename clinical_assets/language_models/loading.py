@@ -12,7 +12,7 @@ from typing import Any
 from clinical_assets.language_models.catalogue import ModelEntry
 from clinical_assets.language_models.devices import Device, footprint_of, refuse_if_too_large
 
-__all__ = ["Loaded", "ModelError", "load_model", "model_revision", "release"]
+__all__ = ["Loaded", "ModelError", "load_model", "model_revision", "quiet_libraries", "release"]
 
 
 class ModelError(RuntimeError):
@@ -149,6 +149,7 @@ def load_model(
 
 def _adapted(entry: ModelEntry, model: Any, adapter: Path, *, merge: bool) -> Any:
     """Return the model with the adapter in it: of the base's own class, its linear layers replaced by adapted ones."""
+    quiet_libraries()
     from peft import PeftModel
 
     if merge and entry.quantization:
@@ -158,6 +159,15 @@ def _adapted(entry: ModelEntry, model: Any, adapter: Path, *, merge: bool) -> An
         )
     adapted: Any = PeftModel.from_pretrained(model, str(adapter), is_trainable=False)
     return adapted.merge_and_unload() if merge else adapted.get_base_model()
+
+
+def quiet_libraries() -> None:
+    """Silence what peft and bitsandbytes say of kernels that nobody asked for and of each other's old names. Call it before."""
+    import logging
+    import warnings
+
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 
 def release(loaded: Loaded) -> None:

@@ -22,7 +22,14 @@ from clinical_assets.language_models.catalogue import ModelEntry
 from clinical_assets.language_models.chat import ChatTemplateError
 from clinical_assets.language_models.completions import Completion, Encoder
 from clinical_assets.language_models.devices import Device, DeviceError, peak_memory
-from clinical_assets.language_models.loading import Loaded, ModelError, load_model, model_revision, release
+from clinical_assets.language_models.loading import (
+    Loaded,
+    ModelError,
+    load_model,
+    model_revision,
+    quiet_libraries,
+    release,
+)
 from clinical_assets.language_models.lora_checks import refuse_examples, refuse_other_adapter, refuse_other_arguments
 from clinical_assets.language_models.lora_settings import LoraSettings
 from clinical_assets.language_models.lora_targets import n_adapter_parameters, target_modules, target_pattern
@@ -270,6 +277,7 @@ class _Run:
 
     def _adapted(self, loaded: Loaded) -> tuple[Any, dict[str, tuple[int, int]]]:
         """Return the model as peft wraps it, and the modules that got an adapter; `loaded` holds the model without the wrapper."""
+        quiet_libraries()
         from peft import LoraConfig, get_peft_model
         from transformers import set_seed
 

@@ -77,7 +77,7 @@ PRESETS: dict[str, LoraSettings] = {
     "recommended": LoraSettings(value_weight=5.0),
     # For demo models of a million parameters on one core; found by trial on synthetic notes (benchmarks/RESULTS.md).
     "demo": LoraSettings(
-        learning_rate=3e-3, dropout=0.0, tokens_per_batch=4_096, max_tokens=1_536, value_weight=10_000.0,
+        epochs=2, learning_rate=3e-3, dropout=0.0, tokens_per_batch=4_096, max_tokens=1_536, value_weight=10_000.0,
         value_choice="alternatives",
     ),
     # Imatinib study: OpenHermes 7B, labels.

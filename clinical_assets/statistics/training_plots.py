@@ -45,7 +45,7 @@ def curves_figure(
         The step whose weights are kept; None draws no mark.
     """
     figure = new_figure(8.0, 3.6)
-    left, right = figure.subplots(1, 2)
+    left, right = figure.subplots(1, 2, sharex=True)
     left.plot(range(1, len(losses) + 1), losses, color=COLOURS[5], linewidth=0.9, label="training, each step")
     left.plot(epoch_steps, _numbers(validation_losses), "o-", color=COLOURS[1], markersize=4, label="validation")
     left.set(xlabel="Optimizer step", ylabel="Loss", title="Loss", ylim=(0, None))

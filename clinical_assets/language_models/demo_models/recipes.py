@@ -70,6 +70,7 @@ RECIPES = {
         ("<|begin|>", "<|end|>", "<|User|>", "<|Assistant|>", "<think>", "</think>"),
         "<|end|>",
         thinks=True,
+        n_steps=550,
     ),
     "gemma3": Recipe("gemma3", _GEMMA, ("<bos>", "<start_of_turn>", "<end_of_turn>"), "<end_of_turn>", n_steps=350),
 }
