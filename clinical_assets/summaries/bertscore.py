@@ -36,7 +36,8 @@ __all__ = ["BertScores", "Reading", "bert_scores", "chunk_bounds"]
 
 Floats = npt.NDArray[np.float64]
 
-_TOKENS_AT_ONCE = 8192
+_TOKENS_AT_ONCE = {"cpu": 2048}  # more falls out of a processor's cache: 8192 was a fifth to a third slower
+_TOKENS_ELSEWHERE = 32768
 _BYTES = 1 << 30  # of token vectors held at once
 
 
@@ -79,7 +80,7 @@ def bert_scores(
     encoder: Encoder,
     *,
     stride: int | None = None,
-    tokens_at_once: int = _TOKENS_AT_ONCE,
+    tokens_at_once: int | None = None,
     bytes_at_once: int = _BYTES,
     log: Callable[[str], None] = lambda line: None,
 ) -> BertScores:
@@ -94,7 +95,8 @@ def bert_scores(
     stride
         Pieces from the begin of one chunk to the next; half of what fits if None.
     tokens_at_once, bytes_at_once
-        Bounds on a batch of the encoder (halved when memory runs out) and on the vectors held; neither changes scores.
+        Bounds on a batch of the encoder (halved when memory runs out; by device if None) and on the vectors held; neither changes
+        scores.
     log
         Told when memory runs out.
 
@@ -111,7 +113,7 @@ def bert_scores(
     ours, theirs = [text.strip() for text in candidates], [text.strip() for text in references]
     readings = _read_all({*ours, *theirs}, encoder, step)
     scores = np.full((len(ours), 3), np.nan)
-    budget = TokenBudget(tokens_at_once, log)
+    budget = TokenBudget(tokens_at_once or _TOKENS_AT_ONCE.get(encoder.device, _TOKENS_ELSEWHERE), log)
     width = int(encoder.model.config.hidden_size) * 4
     for rows, texts in _blocks(ours, theirs, readings, max(1, bytes_at_once // width)):
         vectors = _encode(texts, readings, encoder, budget)
