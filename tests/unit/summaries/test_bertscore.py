@@ -211,3 +211,20 @@ def test_other_weights_are_another_encoder(encoder: Encoder, tmp_path: Path) -> 
     other = load_encoder(encoder_entry("tiny", str(write_tiny_bert(tmp_path, seed=1))), 2)
     assert other.revision != encoder.revision
     assert other.identity != encoder.identity
+
+
+def test_a_tokenizer_file_that_cuts_and_pads_by_itself_is_overruled(
+    folder: Path, encoder: Encoder, tmp_path: Path
+) -> None:
+    """Sentence encoders are often published with a tokenizer.json that truncates to 128 pieces and pads to as many."""
+    from tokenizers import Tokenizer
+
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    raw = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    raw.enable_truncation(8)
+    raw.enable_padding(length=8)
+    raw.save(str(tmp_path / "tokenizer.json"))
+    cutting = load_encoder(encoder_entry("tiny", str(tmp_path)), 2)
+    a, b = texts(20), texts(20, 100, seed=1)
+    np.testing.assert_array_equal(as_columns(bert_scores(a, b, cutting)), as_columns(bert_scores(a, b, encoder)))
