@@ -129,9 +129,15 @@ def model_folder(given: str | None, corpus: Sequence[str], folder: Path) -> tupl
     pieces = BertWordPieceTokenizer()
     pieces.train_from_iterator(corpus, vocab_size=8000, show_progress=False)
     pieces.save_model(str(folder))
-    BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=512).save_pretrained(folder)
+    BertTokenizerFast(vocab=str(folder / "vocab.txt"), model_max_length=512).save_pretrained(folder)
     torch.manual_seed(0)
-    size = BertConfig(pieces.get_vocab_size(), 384, 6, 12, 1536, initializer_range=0.2)
+    size = BertConfig(
+        vocab_size=pieces.get_vocab_size(),
+        hidden_size=384,
+        num_hidden_layers=6,
+        intermediate_size=1536,
+        initializer_range=0.2,
+    )
     BertModel(size).save_pretrained(folder)
     return "random BERT of MiniLM's size", folder
 
