@@ -13,7 +13,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 HF_HUB_OFFLINE ?= 1
 export HF_HUB_OFFLINE
 
-.PHONY: help install run update test benchmark-cohort benchmark-models benchmark-adapters ui lint types validate doctor dictionary lock clean
+.PHONY: help install run update test benchmark-cohort benchmark-models benchmark-adapters benchmark-summaries ui lint types validate doctor dictionary lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,9 @@ benchmark-models: install  ## Labels of language models: speed against the seed'
 
 benchmark-adapters: install  ## Training of adapters: speed and memory against the seed's way; QLoRA where a GPU is
 	$(BIN)/python benchmarks/adapters.py
+
+benchmark-summaries: install  ## Metrics of 1,000 summaries: speed against a loop of bert-score calls, with the same scores
+	$(BIN)/python benchmarks/summary_metrics.py
 
 ui: install  ## Dagster UI with sensors on http://127.0.0.1:3000
 	$(BIN)/clinical-assets ui
