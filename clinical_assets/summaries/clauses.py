@@ -137,11 +137,11 @@ def compress(
 
 def lost_or_turned(before: Sequence[Fact], after: Sequence[Fact]) -> tuple[int, int]:
     """Return how many numeric facts of `before` are not in `after`, and how many entities of `after` are negated otherwise."""
-    numbers = {(f.kind, f.key) for f in before if f.is_numeric}
+    numbers: set[tuple[str, str]] = {(f.kind, f.key) for f in before if f.is_numeric}
     ids = {fact_id(fact) for fact in before}
     known = {fact[:2] for fact in ids}
     out = {fact_id(fact) for fact in after}
-    return len(numbers - {fact[:2] for fact in out}), sum(fact[:2] in known and fact not in ids for fact in out)
+    return len(numbers - {(kind, key) for kind, key, _ in out}), sum(fact[:2] in known and fact not in ids for fact in out)
 
 
 def _clauses(
@@ -231,19 +231,13 @@ def _spans(
 ) -> list[Span]:
     """Return the spans of clauses, those side by side in one sentence as one, with the headings that tell of them."""
     out: list[Span] = []
-    before = None
     for index in sorted(chosen):
         clause = clauses[index]
-        if (
-            before == index - 1
-            and clauses[before].sentence == clause.sentence
-            and out
-            and (clauses[before].note_id == clause.note_id)
-        ):
+        beside = clauses[index - 1] if index - 1 in chosen else None
+        if beside is not None and (beside.note_id, beside.sentence) == (clause.note_id, clause.sentence):
             out[-1] = out[-1]._replace(end=clause.end)
         else:
             out.append(Span(clause.note_id, clause.start, clause.end))
-        before = index
     used = {(clauses[i].note_id, clauses[i].section) for i in chosen}
     out += [Span(unit.note_id, unit.start, unit.end) for place, unit in headings.items() if place in used]
     order = {note.note_id: index for index, note in enumerate(source.notes)}

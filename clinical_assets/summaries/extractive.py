@@ -42,7 +42,9 @@ _WEIGHTS = {
 }
 _NEGATED = 0.5  # of the weight: what is not there fills reviews of systems
 _MOST_SENTENCES = 3_000  # beyond, the matrix of similarities would not fit; facts alone decide
+_FACTS_SHARE = 0.9  # likeness decides between sentences that say as much; it must not buy small talk for a lab value
 _TRIES = 4
+_WORD = r"(?u)\b\w+\b"
 
 FactId = tuple[str, str, bool]
 
@@ -98,7 +100,7 @@ def similarity(sentences: Sequence[str]) -> tuple[Any, str]:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     try:
-        vectors = TfidfVectorizer(token_pattern=r"(?u)\b\w+\b", sublinear_tf=True).fit_transform(sentences)
+        vectors = TfidfVectorizer(token_pattern=_WORD, sublinear_tf=True).fit_transform(sentences)
     except ValueError:  # no word in any of them
         return np.eye(n), "none"
     return np.asarray((vectors @ vectors.T).todense()), "tfidf"
@@ -142,7 +144,7 @@ def summarize(source: Source, facts: Mapping[int, Sequence[Fact]], *, ratio: flo
 def _objective(sentences: Sequence[tuple[Unit, list[Fact]]], matrix: Any) -> Objective:
     numbers: dict[FactId, int] = {}
     sets = [frozenset(numbers.setdefault(fact_id(fact), len(numbers)) for fact in found) for _, found in sentences]
-    return Objective(sets, [fact_weight(fact) for fact in numbers], matrix)
+    return Objective(sets, [fact_weight(fact) for fact in numbers], matrix, _FACTS_SHARE)
 
 
 def _with_headings(

@@ -113,8 +113,12 @@ def _iso(name: str, parts: dict[str, str | None]) -> str | None:
         return _checked(year, month, day)
     if "n" in parts:
         month = MONTHS.get((parts["n"] or "").lower(), 0)
-        return _checked(year, month, int(parts["d"]) if parts.get("d") else None) if month else None
-    return _checked(year, int(parts["m"] or 0), int(parts["d"]) if parts.get("d") else None)
+        return _checked(year, month, _number(parts.get("d"))) if month else None
+    return _checked(year, int(parts["m"] or 0), _number(parts.get("d")))
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text else None
 
 
 def _year(text: str | None) -> int | None:

@@ -138,7 +138,8 @@ def read_sources(
         days = timedelta(days=rules.window_days)
         if anchor is not None and anchor["note_date"] - days <= place["note_date"] <= anchor["note_date"]:
             wanted.setdefault(place["batch"], set()).add(place["note_id"])
-    found, sections = {row["note_id"]: row for row in anchors.values()}, {}
+    found = {row["note_id"]: row for row in anchors.values()}
+    sections: dict[int, dict[tuple[int, str], list[Section]]] = {}
     for other in sorted({*wanted, batch}):
         here = _read(
             lake, other, wanted.get(other, set()) | ({r["note_id"] for r in notes} if other == batch else set())

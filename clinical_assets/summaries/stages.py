@@ -225,7 +225,7 @@ class _Work:
 
 def _kept(before: Sequence[Fact], after: Sequence[Fact]) -> dict[str, int]:
     """Count distinct facts of a source, and those that the text of its summary says too."""
-    counts = {}
+    counts: dict[str, int] = {}
     for name, numeric in (("n_entities", False), ("n_numeric", True)):
         was = {fact_id(fact) for fact in before if fact.is_numeric == numeric}
         now = {fact_id(fact) for fact in after if fact.is_numeric == numeric}

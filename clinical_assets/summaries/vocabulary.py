@@ -58,15 +58,15 @@ def vocabulary_of(study: Study, concepts: Iterable[tuple[str, str]] = ()) -> Voc
                     for literal in expand_term(term.text):
                         known = fold(literal)
                         # a field of drugs is about several: each is known by its name
-                        names[kind].setdefault(known, general[kind].get(known, known if kind == "drug" else name))
-    for kind, known_names in general.items():
+                        names[kind].setdefault(known, general[kind].get(known, known) if kind == "drug" else name)
+    for listed, known_names in general.items():
         for known, normal in known_names.items():
             # what a field of the study calls by one of its terms has the field's name, whatever list it is in
-            names[kind].setdefault(fold(known), names[kind].get(fold(normal), normal))
-    for kind, given in concepts:
+            names[listed].setdefault(fold(known), names[listed].get(fold(normal), normal))
+    for of, given in concepts:
         known = fold(given.split("(")[0].strip())
         if _usable(known):
-            names[kind].setdefault(known, known)
+            names[of].setdefault(known, known)
     return Vocabulary(names)
 
 
