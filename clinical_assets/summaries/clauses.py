@@ -141,7 +141,9 @@ def lost_or_turned(before: Sequence[Fact], after: Sequence[Fact]) -> tuple[int, 
     ids = {fact_id(fact) for fact in before}
     known = {fact[:2] for fact in ids}
     out = {fact_id(fact) for fact in after}
-    return len(numbers - {(kind, key) for kind, key, _ in out}), sum(fact[:2] in known and fact not in ids for fact in out)
+    return len(numbers - {(kind, key) for kind, key, _ in out}), sum(
+        fact[:2] in known and fact not in ids for fact in out
+    )
 
 
 def _clauses(

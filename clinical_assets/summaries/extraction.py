@@ -120,9 +120,10 @@ def _dose(text: str, figure: Figure, drugs: Sequence[Fact], starts: Sequence[int
     if drug_before is not None:
         gap = text[drug_before.end : figure.value_start]
         direct = _DIRECT.fullmatch(gap) is not None
-        if (drug_after is not None and not direct) or (not direct and (
-            len(gap) > _REACH or sentence_bounds(text, figure.value_start, figure.end)[0] > drug_before.start
-        )):
+        if (drug_after is not None and not direct) or (
+            not direct
+            and (len(gap) > _REACH or sentence_bounds(text, figure.value_start, figure.end)[0] > drug_before.start)
+        ):
             drug_before = None
     drug = drug_before or drug_after
     if drug is None:

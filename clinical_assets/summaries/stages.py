@@ -203,6 +203,7 @@ class _Work:
             "text": text,
             "text_sha256": hashlib.sha256(text.encode("utf-8")).hexdigest() if text is not None else None,
             "spans": [span._asdict() for span in draft.spans],
+            "n_spans": len(draft.spans),
             "similarity": draft.similarity,
             "target_ratio": self._rules.compressed_ratio if first else self._rules.verbose_ratio,
             "n_tokens_source": n_source,

@@ -15,7 +15,6 @@ from clinical_assets.summaries.stages import COMPRESSED, VERBOSE, StaleStageErro
 from clinical_assets.summaries.vocabulary import vocabulary_of
 
 
-
 def text_sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 

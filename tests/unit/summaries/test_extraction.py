@@ -56,7 +56,9 @@ def test_a_dose_covers_drug_amount_and_how_often(extractor) -> None:
 
 
 def test_brand_and_generic_are_the_same_drug(extractor) -> None:
-    keys = {f.key for f in extractor.extract("Gleevec, Glivec, STI571, imatinib mesylate, imatinib") if f.kind == "drug"}
+    keys = {
+        f.key for f in extractor.extract("Gleevec, Glivec, STI571, imatinib mesylate, imatinib") if f.kind == "drug"
+    }
     assert keys == {"imatinib"}
 
 
@@ -66,7 +68,11 @@ PIECES = st.sampled_from(
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.one_of(st.text(max_size=80), st.lists(PIECES, max_size=25).map(" ".join), st.lists(PIECES, max_size=25).map("".join)))
+@given(
+    st.one_of(
+        st.text(max_size=80), st.lists(PIECES, max_size=25).map(" ".join), st.lists(PIECES, max_size=25).map("".join)
+    )
+)
 def test_offsets_lie_in_the_text_and_facts_are_the_same_again(extractor, text) -> None:
     facts = extractor._find(text, SectionIndex())
     assert facts == extractor.extract(text)
@@ -102,7 +108,9 @@ def test_patterns_cannot_take_exponential_time(name) -> None:
     check_pattern(PATTERNS[name])
 
 
-@pytest.mark.parametrize("bad", ["1", "1,", "1/", "1 - ", "jan ", "2020-", "mg 5 ", "<", "imatinib ", "hb ", ".", "no "])
+@pytest.mark.parametrize(
+    "bad", ["1", "1,", "1/", "1 - ", "jan ", "2020-", "mg 5 ", "<", "imatinib ", "hb ", ".", "no "]
+)
 def test_time_is_linear_in_hostile_text(extractor, bad) -> None:
     def seconds(size: int) -> float:
         text = bad * (size // len(bad))
@@ -129,5 +137,7 @@ def test_names_come_from_the_users_vocabulary_where_it_is_there(study) -> None:
 def test_names_with_signs_of_the_term_language_are_taken_as_they_are(study) -> None:
     from clinical_assets.summaries.extraction import FactExtractor
 
-    odd = FactExtractor(vocabulary_of(study, [("disease", "knee pain [left|right]? + 50% * {x} ^$"), ("disease", "a\\b c")]))
+    odd = FactExtractor(
+        vocabulary_of(study, [("disease", "knee pain [left|right]? + 50% * {x} ^$"), ("disease", "a\\b c")])
+    )
     assert odd.extract("plain") == []
