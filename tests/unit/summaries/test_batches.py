@@ -69,7 +69,7 @@ def test_a_window_holds_the_persons_notes_of_all_batches_in_order(lake, study) -
     window = with_rules(study, unit="person_window", window_days=365, verbose_ratio=1.0)
     run(lake, window, VERBOSE)
     made = {row["note_id"]: row for row in lake.read(VERBOSE.table, "new").to_pylist()}
-    assert [span["note_id"] for span in made[2]["spans"]][0] == 1
+    assert next(span["note_id"] for span in made[2]["spans"]) == 1
     assert made[2]["text"] == (
         "CML since 2014. On imatinib 400 mg daily. Works as a baker.\n\nHb 12.6 today. Feels well. No rash."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from decimal import Decimal
 
@@ -81,9 +82,9 @@ def test_offsets_lie_in_the_text_and_facts_are_the_same_again(extractor, text) -
         assert text[fact.start : fact.end].strip()
         assert fact.key
     entities = sorted((f.start, f.end) for f in facts if not f.is_numeric)
-    assert all(a[1] <= b[0] for a, b in zip(entities, entities[1:], strict=False))
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(entities))
     dates = sorted((f.start, f.end) for f in facts if f.kind == "date")
-    assert all(a[1] <= b[0] for a, b in zip(dates, dates[1:], strict=False))
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(dates))
 
 
 @settings(deadline=None)
