@@ -36,6 +36,8 @@ from clinical_assets.notes.assets import ingest_note_batch
 from clinical_assets.notes.checks import build_note_checks
 from clinical_assets.privacy import switch_off_telemetry
 from clinical_assets.processor import share_processor
+from clinical_assets.summaries.assets import build_summary_assets, summary_keys
+from clinical_assets.summaries.checks import build_summary_checks
 from resources.dbt import dbt_resource, ensure_manifest
 from resources.deployment import DeploymentResource
 from resources.gpu import GpuResource
@@ -94,6 +96,7 @@ def build_defs(
         *build_model_label_assets(labelling),
         *build_adapter_assets(adapted),
         *build_adapted_label_assets(adapted),
+        *build_summary_assets(NOTE_SCOPE),
         label_report_figures,
     ]
     assets = dg.map_asset_specs(with_automation, built)
@@ -121,12 +124,13 @@ def build_defs(
             *(check for entry in labelling for check in build_injection_checks(entry)),
             *build_evaluation_checks(),
             *build_annotation_checks(),
+            *build_summary_checks(),
             *build_failed_partition_checks(per_batch),
         ],
         jobs=[
             ingest_job,
             *build_jobs(
-                per_batch=[key for key in per_batch if key not in model_labels],
+                per_batch=[key for key in per_batch if key not in {*model_labels, *summary_keys()}],
                 intake=intake,
                 landing=landing,
                 warehouse=warehouse,
@@ -136,6 +140,7 @@ def build_defs(
                     *(model_labels_key(entry, adapted=True) for entry in adapted if entry.profile == "demo"),
                 ],
                 adapters=[key for entry in trained_here for key in adapter_keys(entry)],
+                summaries=summary_keys(),
                 on_demand=[dg.AssetCheckKey(model_labels_key(entry), INJECTION_CHECK) for entry in labelling],
                 annotations=[key for key in warehouse if key.path[0] == "annotations"],
                 review_export=REVIEW_EXPORT,

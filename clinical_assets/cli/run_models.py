@@ -67,17 +67,23 @@ def label_with_models(
     if not ok:
         return ["notes in scope"]
     failed = _train_adapters(execution, settings, study, lake, training, say)
+    failed += _by_batch(execution, "summarize_note_batch", "summaries", lake, say)
     started = time.monotonic()
     training.wait_for()
     ok, _ = execution.run("train_demo_models")
     say(f"demo models: {'ready' if ok else 'FAILED'} after {time.monotonic() - started:.1f} s more")
     if not ok:
         return [*failed, "demo models"]
+    return failed + _by_batch(execution, "label_with_demo_models", "model labels", lake, say)
+
+
+def _by_batch(execution: Execution, job: str, what: str, lake: Lake, say: Say) -> list[str]:
+    """Run a job for every batch, and say how many succeeded; return what failed."""
     started, batches = time.monotonic(), lake.batches("notes/intakes")
-    unlabelled = [batch for batch in batches if not execution.run("label_with_demo_models", batch)[0]]
-    n = len(batches) - len(unlabelled)
-    say(f"model labels: {n} of {len(batches)} batches in {time.monotonic() - started:.1f} s")
-    return failed + [f"model labels of {batch}" for batch in unlabelled]
+    missed = [batch for batch in batches if not execution.run(job, batch)[0]]
+    n = len(batches) - len(missed)
+    say(f"{what}: {n} of {len(batches)} batches in {time.monotonic() - started:.1f} s")
+    return [f"{what} of {batch}" for batch in missed]
 
 
 def _train_adapters(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["MAX_SENTENCE", "sentence_bounds"]
+__all__ = ["MAX_SENTENCE", "sentence_bounds", "sentence_spans"]
 
 MAX_SENTENCE = 600  # characters looked at on either side; longer "sentences" are lists or tables
 
@@ -36,6 +36,7 @@ _ANSWERED = re.compile(r"[:=?-][ \t]*\w+$")  # "Transplant: no" is complete
 _FULL_LINE = 55
 _NEAR = 160  # most sentences begin within so many characters
 _OVERLAP = 24
+_WINDOW = 4_000  # characters looked at together when a whole text is split
 
 
 def sentence_bounds(text: str, start: int, end: int) -> tuple[int, int]:
@@ -46,6 +47,42 @@ def sentence_bounds(text: str, start: int, end: int) -> tuple[int, int]:
         if _is_boundary(text, match):
             return left, match.start() if text[match.start()] in "\n\u2022 \t" else match.end()
     return left, high
+
+
+def sentence_spans(text: str, low: int = 0, high: int | None = None) -> list[tuple[int, int]]:
+    """Return (start, end) of the sentences of text[low:high], in order, without white space around them.
+
+    Nothing but white space lies between them. The time is linear: boundaries are looked for in windows, and a window without
+    one is cut at a blank.
+    """
+    high = len(text) if high is None else high
+    out: list[tuple[int, int]] = []
+    while low < high:
+        window = text[low : min(high, low + _WINDOW)]
+        last = low + len(window) >= high
+        begin = 0
+        for match in _CANDIDATE.finditer(window):
+            # what follows a boundary decides on it, so near the end of a window it is left to the next one
+            if not last and match.end() > len(window) - MAX_SENTENCE // 4:
+                break
+            if _is_boundary(window, match):
+                cut = match.start() if match.group()[0] in "\n\u2022 \t" else match.end()
+                out.append((low + begin, low + cut))
+                begin = cut
+        if last:
+            out.append((low + begin, high))
+            break
+        if not begin:
+            begin = max(window.rfind(" "), window.rfind("\n")) or len(window)
+            begin = begin if begin > 0 else len(window)
+            out.append((low, low + begin))
+        low += begin
+    return [(start, end) for start, end in (_stripped(text, *span) for span in out) if start < end]
+
+
+def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
+    part = text[start:end]
+    return start + len(part) - len(part.lstrip()), end - (len(part) - len(part.rstrip()))
 
 
 def _sentence_start(text: str, start: int) -> int:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from clinical_assets.storage.adapter_contracts import ADAPTER_TABLES
 from clinical_assets.storage.columns import TIMESTAMP, column
+from clinical_assets.storage.summary_contracts import SUMMARY_TABLES
 
 __all__ = [
     "ADJUDICATED",
@@ -37,7 +38,8 @@ __all__ = [
 # Columns that tell when and by which run a row was made, not what it says: they never enter a data version.
 _RUN = frozenset({"run_id", "seconds", "source_file_sha256"})
 VOLATILE = _RUN | frozenset(
-    f"{event}_at" for event in ("ingested", "labelled", "first_seen", "assigned", "trained", "decided", "promoted")
+    f"{event}_at"
+    for event in ("ingested", "labelled", "first_seen", "assigned", "trained", "decided", "promoted", "made")
 )
 
 NOTE_STATUSES = ("usable", "blank", "stub", "scanned_pointer", "not_english")
@@ -247,6 +249,7 @@ LAKE_TABLES: dict[str, pa.Schema] = {
     "labels/regex_seed": LABELS,
     MODEL_LABELS: LABELS,
     **ADAPTER_TABLES,
+    **SUMMARY_TABLES,
     "annotations/human_labels": HUMAN_LABELS,
     "annotations/rejects": ANNOTATION_REJECTS,
     "annotations/adjudicated": ADJUDICATED,

@@ -15,6 +15,7 @@ from clinical_assets.study.cohort import CohortRules, LatestNote, Publication
 from clinical_assets.study.fine_tuning import FineTuning
 from clinical_assets.study.labelling import Labelling
 from clinical_assets.study.patterns import check_pattern, expand_term
+from clinical_assets.study.summarizing import Summaries
 
 __all__ = [
     "ASSERTION_CUES",
@@ -213,6 +214,7 @@ class Study(_Strict):
     )
     labelling: Labelling = Labelling()
     fine_tuning: FineTuning = FineTuning()
+    summaries: Summaries = Summaries()
     annotations: AnnotationRules = AnnotationRules()
     publication: Publication = Publication()
     fields: Annotated[list[FieldRule], Field(min_length=1)]
@@ -226,6 +228,11 @@ class Study(_Strict):
         evidence = self.cohort.evidence_field
         if evidence is not None and evidence not in names:
             raise ValueError(f"cohort.evidence_field: no field {evidence!r}; known fields: {', '.join(names)}")
+        unknown = sorted({name for fields in self.summaries.entities.values() for name in fields} - set(names))
+        if unknown:
+            raise ValueError(
+                f"summaries.entities: unknown fields: {', '.join(unknown)}; known fields: {', '.join(names)}"
+            )
         for field in self.fields:
             contexts = [field.requires_context, field.unless_context]
             contexts += [context for term in field.terms for context in (term.requires, term.unless)]

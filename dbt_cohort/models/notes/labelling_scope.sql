@@ -1,5 +1,8 @@
 -- The notes that language models are asked about, as label_scope of the study says: the latest usable note of each person
 -- with an index, every note of the cohort in its window, or all. One row a note.
+-- Named here because the graph is parsed with the default scope: with another one it would not know the order of the tables.
+-- depends_on: {{ ref('latest_progress_notes') }}
+-- depends_on: {{ ref('note_index') }}
 {% if param('label_scope') == 'latest' %}
 select note_id, person_id, batch, text_sha256, 'latest' as scope
 from {{ ref('latest_progress_notes') }}

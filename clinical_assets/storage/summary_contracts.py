@@ -1,0 +1,56 @@
+"""The column contracts of the summaries' tables. A summary is text of notes: it stays in the lake, the warehouse gets numbers."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from clinical_assets.storage.columns import TIMESTAMP, column
+
+__all__ = ["SUMMARIES", "SUMMARY_IDENTITY", "SUMMARY_STATUSES", "SUMMARY_TABLES"]
+
+SUMMARY_STATUSES = ("summarized", "over_target", "one_line", "no_text", "not_english")
+# What makes two summaries the same: the same texts, summarized the same way.
+SUMMARY_IDENTITY = ("note_id", "source_sha256", "summarizer", "settings_sha")
+
+_SPAN = pa.struct([pa.field("note_id", pa.int64()), pa.field("start", pa.int32()), pa.field("end", pa.int32())])
+
+SUMMARIES = pa.schema(
+    [
+        column("note_id", pa.int64(), "OMOP note.note_id; of a person's window its latest note", nullable=False),
+        column("source_sha256", pa.string(), "Digest of the text, or texts, that were summarized", nullable=False),
+        column("summarizer", pa.string(), "Who summarized: extractive, extractive_clauses or a model", nullable=False),
+        column("settings_sha", pa.string(), "Digest of settings, vocabulary and version", nullable=False),
+        column("person_id", pa.int64(), "OMOP person.person_id", nullable=False),
+        column("batch", pa.string(), "Note batch", nullable=False),
+        column("unit", pa.string(), "note | person_window", nullable=False),
+        column("n_notes", pa.int32(), "Notes that were summarized together", nullable=False),
+        column("status", pa.string(), " | ".join(SUMMARY_STATUSES), nullable=False),
+        column("text", pa.large_string(), "The summary (PHI); null where status says why there is none"),
+        column("text_sha256", pa.string(), "SHA-256 of text; null where there is none"),
+        column("spans", pa.list_(_SPAN), "What was kept of the texts of the notes, in order; text is made of it"),
+        column("n_spans", pa.int32(), "How many pieces these are", nullable=False),
+        column("similarity", pa.string(), "What likeness of sentences was measured with: tfidf | none", nullable=False),
+        column("target_ratio", pa.float64(), "At most this share of the tokens of its input", nullable=False),
+        column("n_tokens_source", pa.int32(), "Words and signs of the source", nullable=False),
+        column("n_tokens_in", pa.int32(), "Of the input: the source, or the summary of stage 1", nullable=False),
+        column("n_tokens_out", pa.int32(), "Of the summary", nullable=False),
+        column("n_entities", pa.int32(), "Distinct entities of the source", nullable=False),
+        column("n_entities_kept", pa.int32(), "Of these, found in the summary", nullable=False),
+        column("n_numeric", pa.int32(), "Distinct numeric facts of the source", nullable=False),
+        column("n_numeric_kept", pa.int32(), "Of these, found in the summary", nullable=False),
+        column("coverage", pa.float64(), "Value of the objective, of at most 1; null for stage 2"),
+        column(
+            "bound",
+            pa.float64(),
+            "Share of the best possible value that the choice is known to reach; null if not chosen",
+        ),
+        column("seconds", pa.float64(), "Seconds spent on it", nullable=False),
+        column("made_at", TIMESTAMP, "When it was made, UTC", nullable=False),
+        column("run_id", pa.string(), "Dagster run that made it", nullable=False),
+    ]
+)
+
+SUMMARY_TABLES: dict[str, pa.Schema] = {
+    "summaries/verbose_extractive": SUMMARIES,
+    "summaries/compressed_extractive": SUMMARIES,
+}

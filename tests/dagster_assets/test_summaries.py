@@ -1,0 +1,147 @@
+"""Summaries in the real graph: what is written, what a rerun does, what bad input gets, and that no text leaves the lake."""
+
+from __future__ import annotations
+
+import json
+
+import dagster as dg
+import duckdb
+import pytest
+
+from clinical_assets.storage.lake import Lake
+from clinical_assets.storage.summary_contracts import SUMMARIES
+from clinical_assets.summaries.spans import Span, render
+from tests.hospital import CANARY, CML, note
+
+LONG = (
+    f"HPI: {CANARY} has chronic myeloid leukemia since 2014, now on imatinib 400 mg daily, tolerating it well. Work has been "
+    "fine. Enjoys gardening. Denies fever, cough or chest pain.\nLabs: BCR::ABL1 0.020% on 3/17/2020. Hb 12.6, platelets "
+    "210.\nFamily History: no leukemia.\nPlan: continue imatinib 400 mg daily. Seen again in 3 months. Encouraged exercise."
+)
+FRENCH = (
+    "Le patient est suivi pour une leucémie et il ne présente pas de fièvre ni de douleur. Il est traité par imatinib "
+    "depuis deux ans avec une bonne tolérance et sans effets sur la vie quotidienne. Les analyses sont dans les normes pour le mois."
+)
+STAGES = ("summaries/verbose_extractive", "summaries/compressed_extractive")
+JOB = "summarize_note_batch"
+
+
+@pytest.fixture
+def everyone(hospital, monkeypatch, tmp_path):
+    """A hospital whose study labels, and so summarizes, every note."""
+    from clinical_assets.study.load import DEFAULT_STUDY
+
+    study = tmp_path / "study.yaml"
+    study.write_text(
+        DEFAULT_STUDY.read_text(encoding="utf-8").replace("label_scope: latest", "label_scope: all"), encoding="utf-8"
+    )
+    monkeypatch.setenv("CLINICAL_STUDY", str(study))
+    return hospital
+
+
+def metadata(result, key: str) -> dict:
+    event = next(e for e in result.get_asset_materialization_events() if e.asset_key.to_user_string() == key)
+    return {name: value.value for name, value in event.materialization.metadata.items()}
+
+
+def checks(result) -> dict[str, bool]:
+    return {f"{c.asset_key.path[-1]}:{c.check_name}": c.passed for c in result.get_asset_check_evaluations()}
+
+
+def test_two_stages_on_good_and_bad_notes(everyone, execute, instance) -> None:
+    everyone.land(
+        "b1",
+        note(1, 1, LONG),
+        note(2, 2, "   \n "),
+        note(3, 3, FRENCH),
+        note(4, 1, "Chronic myeloid leukemia.", "2020-06-01"),
+    )
+    execute("materialize_note_batch", "b1")
+    execute("find_notes_in_scope")
+    first = execute(JOB, "b1")
+    lake = Lake(everyone.data / "lake")
+    texts = {row["note_id"]: row["text"] for row in lake.read("notes/notes", "b1").to_pylist()}
+    rows = {table: {r["note_id"]: r for r in lake.read(table, "b1").to_pylist()} for table in STAGES}
+    for table in STAGES:
+        assert lake.read(table, "b1").schema.equals(SUMMARIES, check_metadata=False)
+        statuses = {note_id: row["status"] for note_id, row in rows[table].items()}
+        assert statuses == {1: "summarized", 2: "no_text", 3: "not_english", 4: "one_line"}
+        for note_id, row in rows[table].items():
+            if row["text"] is None:
+                assert row["spans"] == []
+                assert note_id in {2, 3}
+            else:
+                # the spans say it all: the text is made of them again
+                assert render(texts, [Span(**span) for span in row["spans"]]) == row["text"]
+                assert all(texts[s["note_id"]][s["start"] : s["end"]] in row["text"] for s in row["spans"])
+    one, two = rows[STAGES[0]][1], rows[STAGES[1]][1]
+    assert (one["summarizer"], two["summarizer"]) == ("extractive", "extractive_clauses")
+    assert two["n_tokens_in"] == one["n_tokens_out"] <= 0.9 * one["n_tokens_source"]
+    assert two["n_tokens_out"] <= 0.6 * two["n_tokens_in"]
+    assert one["n_numeric"] == one["n_numeric_kept"] == two["n_numeric_kept"] >= 6
+    assert one["similarity"] == "tfidf"
+    assert 0.39 < one["bound"] <= 1
+    assert rows[STAGES[1]][4]["text"] == texts[4]
+    assert all(checks(first).values()), checks(first)
+    shown = metadata(first, STAGES[1])
+    assert (shown["n_computed"], shown["n_cached"]) == (4, 0)
+    assert shown["rows_by_status"] == {"summarized": 1, "no_text": 1, "not_english": 1, "one_line": 1}
+    assert CANARY not in json.dumps([metadata(first, table) for table in STAGES], default=str)
+
+    again = execute(JOB, "b1")
+    for table in STAGES:
+        assert (metadata(again, table)["n_computed"], metadata(again, table)["n_cached"]) == (0, 4)
+    assert versions(first) == versions(again)
+
+    # one note changed: it alone is summarized anew
+    everyone.land(
+        "b1",
+        note(1, 1, LONG + " Hb 9.9."),
+        note(2, 2, "   \n "),
+        note(3, 3, FRENCH),
+        note(4, 1, "Chronic myeloid leukemia.", "2020-06-01"),
+    )
+    execute("materialize_note_batch", "b1")
+    execute("find_notes_in_scope")
+    changed = execute(JOB, "b1")
+    assert metadata(changed, STAGES[0])["n_computed"] == metadata(changed, STAGES[1])["n_computed"] == 1
+    assert versions(changed) != versions(first)
+    assert "Hb 9.9" in {r["note_id"]: r["text"] for r in lake.read(STAGES[1], "b1").to_pylist()}[1]
+
+    execute("build_warehouse_job")
+    with duckdb.connect(str(everyone.data / "warehouse" / "clinical.duckdb"), read_only=True) as connection:
+        counted = connection.execute(
+            "select summarizer, stage, count(*), count(ratio), count(numeric_retention) from summaries.summaries group by all order by 2"
+        ).fetchall()
+        assert counted == [("extractive", 1, 4, 2, 1), ("extractive_clauses", 2, 4, 2, 1)]
+        columns = connection.execute(
+            "select table_schema, table_name, column_name from information_schema.columns where data_type = 'VARCHAR'"
+        ).fetchall()
+        assert ("summaries", "summaries", "text") not in columns
+        for schema, table, column in columns:
+            found = connection.execute(
+                f'select count(*) from {schema}.{table} where "{column}" like ?', [f"%{CANARY}%"]
+            )
+            assert found.fetchone() == (0,), f"{schema}.{table}.{column}"
+    for run in instance.get_runs():
+        said = " ".join(str(entry) for entry in instance.all_logs(run.run_id))
+        assert CANARY not in said, run.job_name
+
+
+def versions(result) -> list[str]:
+    return sorted(
+        event.materialization.tags["dagster/data_version"] for event in result.get_asset_materialization_events()
+    )
+
+
+def test_stage_two_without_stage_one_fails_with_the_way_out(hospital, execute, defs, instance) -> None:
+    hospital.land("b1", note(1, 1, CML))
+    execute("materialize_note_batch", "b1")
+    execute("find_notes_in_scope")
+    result = defs.resolve_job_def(JOB).execute_in_process(
+        instance=instance, partition_key="b1", raise_on_error=False, asset_selection=[dg.AssetKey(STAGES[1].split("/"))]
+    )
+    assert not result.success
+    said = " ".join(str(e.event_specific_data.error) for e in result.all_events if e.is_step_failure)
+    assert "materialize summaries/verbose_extractive" in said
+    assert CANARY not in said
