@@ -6,7 +6,14 @@ from typing import Any
 
 import dagster as dg
 
-from clinical_assets.adapters.chain import Compared, Trained, compare_with_base, promote, train_for_labels
+from clinical_assets.adapters.chain import (
+    Compared,
+    Trained,
+    check_settings,
+    compare_with_base,
+    promote,
+    train_for_labels,
+)
 from clinical_assets.adapters.comparison import ALL_FIELDS
 from clinical_assets.adapters.figures import comparison_figure, training_figure
 from clinical_assets.labels.model_labels import question_of
@@ -26,7 +33,7 @@ BETTER = "adapter_is_better_than_its_base"
 
 def build_adapter_assets(entries: list[ModelEntry]) -> list[dg.AssetsDefinition]:
     """Return training, evaluation and promotion of each model's adapter for labels."""
-    return [asset for entry in entries for asset in (_training(entry), _evaluation(entry), _promotion(entry))]
+    return [asset for entry in entries for asset in (_training(entry, entries), _evaluation(entry), _promotion(entry))]
 
 
 def adapter_keys(entry: ModelEntry) -> list[dg.AssetKey]:
@@ -51,7 +58,7 @@ def _common(entry: ModelEntry) -> dict[str, Any]:
     }
 
 
-def _training(entry: ModelEntry) -> dg.AssetsDefinition:
+def _training(entry: ModelEntry, entries: list[ModelEntry]) -> dg.AssetsDefinition:
     demo = [["models", entry.name]] if entry.recipe else []
 
     @dg.asset(
@@ -72,6 +79,7 @@ def _training(entry: ModelEntry) -> dg.AssetsDefinition:
         language_models: LanguageModelsResource,
     ) -> dg.MaterializeResult:
         study = deployment.load_study()
+        check_settings(study, entries)
         question = question_of(study, entry)
         trained = train_for_labels(
             lake.open(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,7 +34,7 @@ from clinical_assets.storage.lake import Lake
 from clinical_assets.study.load import StudyError
 from clinical_assets.study.model import Study
 
-__all__ = ["Compared", "Trained", "compare_with_base", "promote", "settings_of", "train_for_labels"]
+__all__ = ["Compared", "Trained", "check_settings", "compare_with_base", "promote", "settings_of", "train_for_labels"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,34 @@ def settings_of(entry: ModelEntry, study: Study) -> LoraSettings:
             for found in error.errors(include_url=False, include_input=False)
         ]
         raise StudyError(study.name, problems) from None
+
+
+def check_settings(study: Study, entries: Sequence[ModelEntry]) -> None:
+    """Refuse what the study says of adapters that cannot be: a model that has none, a setting that does not exist.
+
+    Parameters
+    ----------
+    entries
+        The models that have adapters.
+
+    Raises
+    ------
+    StudyError
+        Naming what is known.
+    """
+    from difflib import get_close_matches
+
+    names = [entry.name for entry in entries]
+    for name in study.fine_tuning.settings:
+        if name not in names:
+            near = get_close_matches(name, names, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            problem = (
+                f"fine_tuning.settings.{name}: no model with task adapters is called so{hint} Known: {', '.join(names)}"
+            )
+            raise StudyError(study.name, [problem])
+    for entry in entries:
+        settings_of(entry, study)
 
 
 def train_for_labels(

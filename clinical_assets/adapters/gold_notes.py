@@ -14,7 +14,7 @@ from clinical_assets.language_models.answers import sha256
 from clinical_assets.storage.lake import Lake
 from clinical_assets.study.fine_tuning import FineTuning
 
-__all__ = ["GoldNote", "GoldNotes", "gold_notes", "n_available"]
+__all__ = ["GoldNote", "GoldNotes", "gold_notes", "to_learn_from"]
 
 _SPLITS = ("train", "validation", "test")
 
@@ -85,14 +85,14 @@ def gold_notes(lake: Lake, fields: Sequence[str], scope: Collection[int], rules:
         picked[split] = here[: limits[split]]
     read = _texts(lake, [place for chosen in picked.values() for place in chosen], answers)
     train, validation, test = (tuple(read[place.note_id] for place in picked[split]) for split in _SPLITS)
-    return GoldNotes(train, validation, test, _n_to_learn_from(drawn))
+    return GoldNotes(train, validation, test, sum(row["split"] != "test" for row in drawn.values()))
 
 
-def n_available(lake: Lake, fields: Sequence[str]) -> int:
-    """Return how many annotated notes there are to train on and to validate with; 0 where nothing was annotated yet."""
+def to_learn_from(lake: Lake, fields: Sequence[str]) -> set[int]:
+    """Return the annotated notes there are to train on and to validate with; none where nothing was annotated yet."""
     if not lake.has("annotations/adjudicated") or not lake.has("annotations/splits"):
-        return 0
-    return _n_to_learn_from(_drawn(lake, _answers(lake, fields)))
+        return set()
+    return {note_id for (note_id, _), row in _drawn(lake, _answers(lake, fields)).items() if row["split"] != "test"}
 
 
 @dataclass(frozen=True)
@@ -131,10 +131,6 @@ def _drawn(lake: Lake, answers: Mapping[int, tuple[bool | None, ...]]) -> dict[t
 def _enough(split: str, values: tuple[bool | None, ...]) -> bool:
     known = [value is not None for value in values]
     return any(known) if split == "test" else bool(known) and all(known)
-
-
-def _n_to_learn_from(drawn: Mapping[tuple[int, str], Mapping[str, Any]]) -> int:
-    return sum(row["split"] != "test" for row in drawn.values())
 
 
 def _placed(

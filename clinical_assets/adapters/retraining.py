@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clinical_assets.adapters.gold_notes import n_available
+import pyarrow.compute as pc
+
+from clinical_assets.adapters.gold_notes import to_learn_from
 from clinical_assets.adapters.label_task import LabelTask
 from clinical_assets.labels.model_labels import question_of
 from clinical_assets.language_models.adapter_pointers import pointed_at
@@ -16,13 +18,15 @@ __all__ = ["new_since_training", "why_train"]
 
 
 def new_since_training(lake: Lake, models: Path, entry: ModelEntry, study: Study) -> int:
-    """Return how many annotated notes there are to learn from beyond those there were when the latest adapter was trained."""
-    now = n_available(lake, question_of(study, entry).schema.fields)
+    """Return how many notes there are to learn from that were annotated, or annotated otherwise, since the latest training."""
+    fields = question_of(study, entry).schema.fields
     latest = pointed_at(models, LabelTask.name, entry, "candidate")
     if latest is None or not lake.has("adapters/trained", latest[:16]):
-        return now
-    then = lake.read("adapters/trained", latest[:16], ["n_available"])["n_available"][0].as_py()
-    return int(now - then)
+        return len(to_learn_from(lake, fields))
+    trained_at = lake.read("adapters/trained", latest[:16], ["trained_at"])["trained_at"][0]
+    answers = lake.read("annotations/human_labels", columns=["note_id", "first_seen_at"])
+    newer = answers.filter(pc.greater(answers["first_seen_at"], trained_at))["note_id"]
+    return len(to_learn_from(lake, fields).intersection(newer.to_pylist()))
 
 
 def why_train(lake: Lake, models: Path, entry: ModelEntry, study: Study, base_revision: str) -> str | None:

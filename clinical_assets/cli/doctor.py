@@ -114,9 +114,14 @@ def _disk() -> Iterator[Finding]:
 
 
 def _study() -> Iterator[Finding]:
+    from clinical_assets.adapters.chain import check_settings
+    from clinical_assets.language_models.catalogue import load_catalogue
     from clinical_assets.study.load import load_study
 
-    study = load_study(Settings().study)
+    settings = Settings()
+    study = load_study(settings.study)
+    catalogue = load_catalogue(settings.catalogue)
+    check_settings(study, [entry for entry in catalogue.for_task("adapters") if "labels" in entry.tasks])
     yield Finding("study", "ok", f"{study.name}, {len(study.fields)} fields")
 
 

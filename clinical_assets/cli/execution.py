@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from clinical_assets.labels.adapter_choice import FOLLOWS
+
 __all__ = ["Execution"]
 
 
@@ -34,6 +36,8 @@ class Execution:
                 partition_key=partition,
                 run_config=quiet,
                 asset_selection=list(assets) if assets else None,
+                # Like automation: what stands is brought up to date, not made anew by what was promoted since.
+                tags={FOLLOWS: "true"},
                 raise_on_error=False,
             )
         return result.success, time.monotonic() - started

@@ -20,7 +20,8 @@ def read_status(settings: Settings) -> dict[str, Any]:
     tables = {}
     for table in LAKE_TABLES:
         batches = lake.batches(table)
-        tables[table] = {"batches": len(batches), "rows": sum(lake.n_rows(table, batch) for batch in batches)}
+        n_rows = sum(lake.n_rows(table, batch) for batch in batches)
+        tables[table] = {"batches": len(batches), "rows": n_rows + (lake.n_rows(table) if lake.has(table) else 0)}
     warehouse: dict[str, Any] = {"path": str(settings.warehouse), "exists": settings.warehouse.exists()}
     if settings.warehouse.exists():
         stat = settings.warehouse.stat()

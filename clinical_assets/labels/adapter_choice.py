@@ -9,7 +9,10 @@ from clinical_assets.language_models.adapter_store import adapter_folder
 from clinical_assets.language_models.catalogue import ModelEntry
 from clinical_assets.storage.lake import Lake
 
-__all__ = ["adapter_for"]
+__all__ = ["FOLLOWS", "adapter_for"]
+
+# Tag of a run that nobody started for this asset: it brings up to date, and makes nothing anew.
+FOLLOWS = "clinical/follows"
 
 _TASK = "labels"
 

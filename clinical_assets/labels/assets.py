@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.storage.tags import AUTOMATION_CONDITION_TAG
 
-from clinical_assets.labels.adapter_choice import adapter_for
+from clinical_assets.labels.adapter_choice import FOLLOWS, adapter_for
 from clinical_assets.labels.batch import LabelRun, label_batch
 from clinical_assets.labels.demo_models import demo_orders, train_all
 from clinical_assets.labels.evaluation_figures import label_figures
@@ -189,7 +189,7 @@ def _adapted_labels(entry: ModelEntry) -> dg.AssetsDefinition:
             deployment.settings().models,
             entry,
             context.partition_key,
-            keep=AUTOMATION_CONDITION_TAG in context.run.tags,
+            keep=not {AUTOMATION_CONDITION_TAG, FOLLOWS}.isdisjoint(context.run.tags),
         )
         if adapter is None:
             context.log.warning(

@@ -23,6 +23,7 @@ class Annotated:
     notes: list[dict[str, object]] = field(default_factory=list)
     splits: list[dict[str, object]] = field(default_factory=list)
     answers: list[dict[str, object]] = field(default_factory=list)
+    said: list[dict[str, object]] = field(default_factory=list)
 
     def add(
         self,
@@ -34,6 +35,7 @@ class Annotated:
         status: str = "usable",
         batch: str = "one",
         annotated_text: str | None = None,
+        seen: datetime = datetime(2026, 1, 1, tzinfo=UTC),
     ) -> None:
         text = text or f"Synthetic note {note_id}."
         digest = sha256((annotated_text or text).encode()).hexdigest()
@@ -58,6 +60,14 @@ class Annotated:
             }
             for name, value in zip(FIELDS, values, strict=True)
         ]  # fmt: skip
+        self.said += [
+            {
+                "note_id": note_id, "person_id": note_id // 2, "text_sha256": digest, "annotator": "a", "field": name,
+                "value": bool(value), "answered_at": None, "source_file": "a.json", "source_format": "json",
+                "source_sha256": "0" * 64, "first_seen_at": seen, "version": 1, "is_current": True,
+            }
+            for name, value in zip(FIELDS, values, strict=True)
+        ]  # fmt: skip
 
     def write(self) -> Lake:
         for batch in sorted({str(note["batch"]) for note in self.notes}):
@@ -65,7 +75,11 @@ class Annotated:
             self.lake.write("notes/notes", pa.Table.from_pylist(rows, NOTES), NOTES, batch=batch)
             sections = LAKE_TABLES["notes/sections"]
             self.lake.write("notes/sections", sections.empty_table(), sections, batch=batch)
-        for table, rows in (("annotations/splits", self.splits), ("annotations/adjudicated", self.answers)):
+        for table, rows in (
+            ("annotations/splits", self.splits),
+            ("annotations/adjudicated", self.answers),
+            ("annotations/human_labels", self.said),
+        ):
             schema = LAKE_TABLES[table]
             self.lake.write(table, pa.Table.from_pylist(rows, schema), schema)
         return self.lake

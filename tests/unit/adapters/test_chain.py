@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from clinical_assets.adapters import chain
-from clinical_assets.adapters.chain import compare_with_base, promote, settings_of, train_for_labels
+from clinical_assets.adapters.chain import check_settings, compare_with_base, promote, settings_of, train_for_labels
 from clinical_assets.adapters.gold_notes import gold_notes
 from clinical_assets.adapters.label_task import LabelTask
 from clinical_assets.adapters.retraining import new_since_training, why_train
@@ -31,7 +31,7 @@ from clinical_assets.study.load import StudyError, load_study
 from clinical_assets.study.model import Study
 from tests.unit.adapters.annotated import FIELDS, Annotated
 
-NOW = datetime(2026, 1, 2, tzinfo=UTC)
+NOW, LATER = datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC)
 CPU = Device("cpu", "CPU", 10**10, False)
 
 
@@ -109,7 +109,7 @@ def steps(lake: Lake, entry: ModelEntry, study: Study, tmp_path: Path, monkeypat
     monkeypatch.setattr(chain, "train_adapter", trained)
 
     class Steps:
-        def train(self, given: Study = study):
+        def train(self, given: Study = study, at: datetime = NOW):
             return train_for_labels(
                 lake,
                 entry,
@@ -118,7 +118,7 @@ def steps(lake: Lake, entry: ModelEntry, study: Study, tmp_path: Path, monkeypat
                 models=models,
                 base_folder=None,
                 device=CPU,
-                trained_at=NOW,
+                trained_at=at,
                 run_id="r",
                 log=lambda line: None,
             )
@@ -219,15 +219,17 @@ def test_an_adapter_is_due_at_first_with_another_base_and_with_enough_new_labels
     assert why() is None
     assert why(base="base-2") == "its base is another one now"
     for note_id in range(100, 105):
-        annotated.add(note_id, "train", [True, False], batch="two")
-    annotated.add(106, "test", [True, False], batch="two")
+        annotated.add(note_id, "train", [True, False], batch="two", seen=LATER)
+    annotated.add(106, "test", [True, False], batch="two", seen=LATER)
+    annotated.add(107, "train", [None, False], batch="two", seen=LATER)
     annotated.write()
     assert new_since_training(lake, steps.models, entry, study) == 5
     assert why() is None  # the study says: by hand
     wishes = study.model_copy(update={"fine_tuning": FineTuning(retrain="on_new_labels", min_new=5)})
     assert why(wishes) == "5 notes were annotated since it was trained"
     assert why(wishes.model_copy(update={"fine_tuning": FineTuning(retrain="on_new_labels", min_new=6)})) is None
-    steps.train()
+    steps.train(at=datetime(2026, 1, 4, tzinfo=UTC))
+    assert new_since_training(lake, steps.models, entry, study) == 0
     assert why(wishes) is None
 
 
@@ -270,6 +272,13 @@ def test_the_study_replaces_settings_of_the_preset_and_wrong_ones_are_named(entr
         settings(rnak=4)
     with pytest.raises(StudyError, match=r"fine_tuning\.settings\.demo_mistral\.rank"):
         settings(rank=0)
+
+
+def test_a_model_that_has_no_adapter_is_named_with_the_one_that_was_meant(entry: ModelEntry, study: Study) -> None:
+    wrong = study.model_copy(update={"fine_tuning": FineTuning(settings={"demo_mistrall": {"epochs": 2}})})
+    with pytest.raises(StudyError, match=r"fine_tuning\.settings\.demo_mistrall: .*did you mean 'demo_mistral'"):
+        check_settings(wrong, [entry])
+    check_settings(study, [entry])
 
 
 def test_the_task_spells_answers_as_the_prompt_does_and_finds_what_decides(

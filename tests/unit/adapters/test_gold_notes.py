@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clinical_assets.adapters.gold_notes import gold_notes, n_available
+from clinical_assets.adapters.gold_notes import gold_notes, to_learn_from
 from clinical_assets.study.fine_tuning import FineTuning
 from tests.unit.adapters.annotated import FIELDS, Annotated
 
@@ -62,8 +62,8 @@ def test_where_not_all_are_wanted_those_in_scope_come_first_and_the_choice_stand
     assert len(few.train) == 10
     more = gold_notes(lake, FIELDS, scope, FineTuning(max_train=11))
     assert set(ids(few.train)) < set(ids(more.train))
-    assert few.n_available == n_available(lake, FIELDS) == 40
+    assert few.n_available == len(to_learn_from(lake, FIELDS)) == 40
 
 
 def test_before_anything_is_annotated_there_is_nothing_to_learn_from(annotated: Annotated) -> None:
-    assert n_available(annotated.lake, FIELDS) == 0
+    assert to_learn_from(annotated.lake, FIELDS) == set()

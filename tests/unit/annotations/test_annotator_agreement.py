@@ -47,3 +47,12 @@ def test_pairs_on_what_both_read() -> None:
 def test_one_annotator_is_no_pair() -> None:
     table = pa.Table.from_pylist(rows("anna", A))
     assert annotator_agreement_table(table).num_rows == annotator_agreement_table(table.slice(0, 0)).num_rows == 0
+
+
+@pytest.mark.parametrize("n_fields", [1, 2, 3, 7, 12])
+def test_names_come_back_however_many_rows_there_are(n_fields: int) -> None:
+    # pyarrow's binary_slice failed with 2 and with 12 rows
+    told = [row | {"field": f"f{k}"} for who in ("ann@x", "bö") for row in rows(who, A) for k in range(n_fields)]
+    found = annotator_agreement_table(pa.Table.from_pylist(told))
+    assert found["annotator_a"].to_pylist() == ["ann@x"] * n_fields
+    assert found["annotator_b"].to_pylist() == ["bö"] * n_fields
