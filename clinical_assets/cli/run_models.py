@@ -75,6 +75,11 @@ def label_with_models(
     say(f"notes in scope: {'found' if ok else 'FAILED'} after {seconds:.1f} s")
     if not ok:
         return ["notes in scope"]
+    if settings.profile == "demo":
+        import torch
+
+        # Two threads of a small model wait for each other whenever another training holds one of the cores.
+        torch.set_num_threads(1)
     failed = _train_adapters(execution, settings, study, lake, training, say)
     failed += _by_batch(execution, "summarize_note_batch", "summaries", lake, say)
     catalogue = load_catalogue(settings.catalogue)
