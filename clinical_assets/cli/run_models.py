@@ -37,27 +37,18 @@ class Training:
         """Wait until these models are there, or all of them, or until nothing more comes."""
         names = None if entries is None else {entry.name for entry in entries}
         while self._thread.is_alive() and any(
-            (names is None or order.entry.name in names) and not _is_there(order) for order in self._orders
+            (names is None or order.entry.name in names) and not (order.folder / "config.json").is_file()
+            for order in self._orders
         ):
             self._thread.join(0.2)
         if names is None:
             self._thread.join()
-
-    def has(self, entry: ModelEntry) -> bool:
-        """Tell whether a model need not be waited for."""
-        return not self._thread.is_alive() or not any(
-            order.entry.name == entry.name and not _is_there(order) for order in self._orders
-        )
 
     def _train(self) -> None:
         # What goes wrong here is not said here: the asset of the model tries again, and fails with its own message.
         with contextlib.suppress(Exception):
             for _ in train_all(self._orders, lambda line: None):
                 pass
-
-
-def _is_there(order: Order) -> bool:
-    return (order.folder / "config.json").is_file()
 
 
 def train_meanwhile(settings: Settings, study: Study) -> Training:
@@ -75,47 +66,21 @@ def label_with_models(
     say(f"notes in scope: {'found' if ok else 'FAILED'} after {seconds:.1f} s")
     if not ok:
         return ["notes in scope"]
-    if settings.profile == "demo":
-        import torch
-
-        # Two threads of a small model wait for each other whenever another training holds one of the cores.
-        torch.set_num_threads(1)
     failed = _train_adapters(execution, settings, study, lake, training, say)
     failed += _by_batch(execution, "summarize_note_batch", "summaries", lake, say)
-    catalogue = load_catalogue(settings.catalogue)
-    entries = [entry for entry in catalogue.for_task("labels") if entry.profile == "demo"]
-    # What is there labels while the others are still in training.
-    early = [entry for entry in entries if training.has(entry)]
-    late = [entry for entry in entries if entry not in early]
-    if early:
-        failed += _label(execution, early, lake, say)
-    if late:
-        started = time.monotonic()
-        training.wait_for()
-        say(f"{', '.join(entry.name for entry in late)}: {time.monotonic() - started:.1f} s more in training")
-        failed += _label(execution, late, lake, say)
-    return failed
+    started = time.monotonic()
+    training.wait_for()
+    ok, _ = execution.run("train_demo_models")
+    say(f"demo models: {'ready' if ok else 'FAILED'} after {time.monotonic() - started:.1f} s more")
+    if not ok:
+        return [*failed, "demo models"]
+    return failed + _by_batch(execution, "label_with_demo_models", "model labels", lake, say)
 
 
-def _label(execution: Execution, entries: list[ModelEntry], lake: Lake, say: Say) -> list[str]:
-    """Label every batch with these models, and with their adapters; return what failed."""
-    weights = [_weights(entry) for entry in entries if entry.recipe]
-    if weights and not execution.run("train_demo_models", assets=weights)[0]:
-        return [f"model {entry.name}" for entry in entries]
-    from clinical_assets.labels.assets import model_labels_key
-
-    keys = [model_labels_key(entry) for entry in entries]
-    keys += [model_labels_key(entry, adapted=True) for entry in entries if "adapters" in entry.tasks]
-    what = f"labels of {', '.join(entry.name for entry in entries)}"
-    return _by_batch(execution, "label_with_demo_models", what, lake, say, assets=keys)
-
-
-def _by_batch(
-    execution: Execution, job: str, what: str, lake: Lake, say: Say, *, assets: list[Any] | None = None
-) -> list[str]:
-    """Run a job, or its part that makes these assets, for every batch, and say how many succeeded; return what failed."""
+def _by_batch(execution: Execution, job: str, what: str, lake: Lake, say: Say) -> list[str]:
+    """Run a job for every batch, and say how many succeeded; return what failed."""
     started, batches = time.monotonic(), lake.batches("notes/intakes")
-    missed = [batch for batch in batches if not execution.run(job, batch, assets=assets)[0]]
+    missed = [batch for batch in batches if not execution.run(job, batch)[0]]
     n = len(batches) - len(missed)
     say(f"{what}: {n} of {len(batches)} batches in {time.monotonic() - started:.1f} s")
     return [f"{what} of {batch}" for batch in missed]
