@@ -79,7 +79,7 @@ def build_defs(
     deployment = deployment or DeploymentResource()
     catalogue = load_catalogue(deployment.settings().catalogue)
     labelling = catalogue.for_task("labels")
-    adapted = [entry for entry in catalogue.for_task("adapters") if entry in labelling]
+    adapted = catalogue.for_task("adapters", "labels")
     model_labels = [
         *(model_labels_key(entry) for entry in labelling),
         *(model_labels_key(entry, adapted=True) for entry in adapted),

@@ -8,16 +8,14 @@ import dagster as dg
 
 from clinical_assets.language_models.adapter_store import adapter_folder
 from clinical_assets.language_models.answers import AnswerSchema, Backend
-from clinical_assets.language_models.catalogue import ModelEntry
+from clinical_assets.language_models.catalogue import LABELS_TASK, ModelEntry
 from clinical_assets.language_models.demo_models.recipes import recipe_folder
 from clinical_assets.language_models.opening import Usage, backend_revision, open_backend
 from clinical_assets.language_models.prompts import Prompt
 from resources.deployment import DeploymentResource
 from resources.gpu import GpuResource
 
-__all__ = ["LABELS_TASK", "LanguageModelsResource"]
-
-LABELS_TASK = "labels"  # what adapters that answer yes/no questions are trained for
+__all__ = ["LanguageModelsResource"]
 
 
 class LanguageModelsResource(dg.ConfigurableResource):  # type: ignore[type-arg]

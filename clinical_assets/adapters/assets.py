@@ -14,7 +14,7 @@ from clinical_assets.adapters.chain import (
     promote,
     train_for_labels,
 )
-from clinical_assets.adapters.comparison import ALL_FIELDS
+from clinical_assets.adapters.comparison import ALL_FIELDS, COMPARED
 from clinical_assets.adapters.figures import comparison_figure, training_figure
 from clinical_assets.labels.model_labels import question_of
 from clinical_assets.labels.scope import notes_in_scope
@@ -221,11 +221,7 @@ def _evaluation_result(compared: Compared) -> dg.MaterializeResult:
 
 _SHOWN = [
     *("field", "n", "n_positive", "majority_accuracy", "base_f1", "adapter_f1"),
-    *(
-        f"{metric}_difference{end}"
-        for metric in ("precision", "recall", "f1", "kappa", "accuracy")
-        for end in ("", "_low", "_high")
-    ),
+    *(f"{metric}_difference{end}" for metric in COMPARED for end in ("", "_low", "_high")),
     "p_holm",
 ]
 

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from clinical_assets.adapters.comparison import Verdict, comparison_rows, verdict_of
-from clinical_assets.adapters.gold_notes import GoldNotes, gold_notes
+from clinical_assets.adapters.gold_notes import gold_notes
 from clinical_assets.adapters.label_task import LabelTask, answers_to
 from clinical_assets.adapters.registry import (
     answer_rows,
@@ -39,11 +39,10 @@ __all__ = ["Compared", "Trained", "check_settings", "compare_with_base", "promot
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained adapter: what the engine says of it, its card, and the notes it was made from."""
+    """A trained adapter: what the engine says of it, and its card."""
 
     adapter: TrainedAdapter
     card: AdapterCard
-    notes: GoldNotes
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,7 @@ def train_for_labels(
         run_id=run_id,
     )
     point_at(models, task.name, entry, "candidate", made.digest)
-    return Trained(made, card, notes)
+    return Trained(made, card)
 
 
 def compare_with_base(

@@ -14,7 +14,7 @@ from clinical_assets.adapters.gold_notes import GoldNote, GoldNotes
 from clinical_assets.labels.model_labels import Question
 from clinical_assets.labels.reading import NoteToRead, read_notes
 from clinical_assets.language_models.answers import Answer, Backend
-from clinical_assets.language_models.catalogue import ModelEntry
+from clinical_assets.language_models.catalogue import LABELS_TASK, ModelEntry
 from clinical_assets.language_models.prompts import Prompt
 from clinical_assets.language_models.training_task import Example
 from clinical_assets.statistics.classification import count, metrics
@@ -48,7 +48,7 @@ class LabelTask:
     notes: GoldNotes
     overlap: float
 
-    name = "labels"
+    name = LABELS_TASK
     metric_name = "macro_f1"
 
     @property

@@ -27,7 +27,7 @@ from clinical_assets.storage.adapter_contracts import (
 )
 from clinical_assets.storage.lake import Lake
 
-__all__ = ["answer_rows", "register_comparison", "register_promotion", "register_training", "verdict_on"]
+__all__ = ["answer_rows", "register_comparison", "register_promotion", "register_training", "training_of", "verdict_on"]
 
 _KEY = 16  # characters of the digest that name folder and partition
 
@@ -135,10 +135,19 @@ def register_comparison(
     lake.write("adapters/verdicts", pa.Table.from_pylist([judged], ADAPTER_VERDICTS), ADAPTER_VERDICTS, batch=key)
 
 
+def training_of(lake: Lake, adapter_sha: str) -> Mapping[str, Any] | None:
+    """Return how an adapter was trained (a row of adapters/trained); None if that was not registered."""
+    return _row(lake, "adapters/trained", adapter_sha)
+
+
 def verdict_on(lake: Lake, adapter_sha: str) -> Mapping[str, Any] | None:
     """Return the verdict on an adapter (a row of adapters/verdicts); None if it was not compared with its base yet."""
+    return _row(lake, "adapters/verdicts", adapter_sha)
+
+
+def _row(lake: Lake, table: str, adapter_sha: str) -> Mapping[str, Any] | None:
     key = adapter_sha[:_KEY]
-    return lake.read("adapters/verdicts", key).to_pylist()[0] if lake.has("adapters/verdicts", key) else None
+    return lake.read(table, key).to_pylist()[0] if lake.has(table, key) else None
 
 
 def register_promotion(lake: Lake, adapter_sha: str, *, promoted_at: datetime, run_id: str) -> None:

@@ -120,8 +120,7 @@ def _study() -> Iterator[Finding]:
 
     settings = Settings()
     study = load_study(settings.study)
-    catalogue = load_catalogue(settings.catalogue)
-    check_settings(study, [entry for entry in catalogue.for_task("adapters") if "labels" in entry.tasks])
+    check_settings(study, load_catalogue(settings.catalogue).for_task("adapters", "labels"))
     yield Finding("study", "ok", f"{study.name}, {len(study.fields)} fields")
 
 

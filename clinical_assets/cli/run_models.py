@@ -14,7 +14,7 @@ from clinical_assets.cli.execution import Execution
 from clinical_assets.labels.demo_models import Order, demo_orders, train_all
 from clinical_assets.labels.model_labels import question_of
 from clinical_assets.language_models.adapter_pointers import pointed_at
-from clinical_assets.language_models.catalogue import ModelEntry, load_catalogue
+from clinical_assets.language_models.catalogue import LABELS_TASK, ModelEntry, load_catalogue
 from clinical_assets.settings import Settings
 from clinical_assets.storage.lake import Lake
 from clinical_assets.study.model import Study
@@ -22,7 +22,6 @@ from clinical_assets.study.model import Study
 __all__ = ["Training", "label_with_models", "train_meanwhile"]
 
 Say = Callable[[str], None]
-_TASK = "labels"
 
 
 class Training:
@@ -96,9 +95,8 @@ def _train_adapters(
     ok, _ = execution.run("materialize_annotations")
     if not ok:
         return ["human labels"]
-    catalogue, failed = load_catalogue(settings.catalogue), []
-    entries = [entry for entry in catalogue.for_task("adapters") if {"labels"} <= set(entry.tasks)]
-    entries = [entry for entry in entries if entry.profile == settings.profile]
+    able, failed = load_catalogue(settings.catalogue).for_task("adapters", "labels"), []
+    entries = [entry for entry in able if entry.profile == settings.profile]
     training.wait_for(entries)
     models: Any = execution.defs.resources["language_models"]
     for entry in entries:
@@ -126,11 +124,11 @@ def _weights(entry: ModelEntry) -> Any:
 
 def _outcome(lake: Lake, settings: Settings, entry: ModelEntry) -> tuple[bool, str] | None:
     """Whether the latest adapter of a model was refused, and what came of it in words; None if it was not even compared."""
-    digest = pointed_at(settings.models, _TASK, entry, "candidate")
+    digest = pointed_at(settings.models, LABELS_TASK, entry, "candidate")
     verdict = verdict_on(lake, digest) if digest else None
     if verdict is None:
         return None
     numbers = (verdict["difference"], verdict["difference_low"], verdict["difference_high"])
     gain = "macro F1 {:+.3f} ({:+.3f} to {:+.3f})".format(*(float("nan") if n is None else n for n in numbers))
-    said = "promoted" if pointed_at(settings.models, _TASK, entry, "promoted") == digest else "not promoted"
+    said = "promoted" if pointed_at(settings.models, LABELS_TASK, entry, "promoted") == digest else "not promoted"
     return not verdict["promotable"], f"{said}, {gain} on {verdict['n_notes']} test notes"

@@ -6,15 +6,13 @@ from pathlib import Path
 
 from clinical_assets.language_models.adapter_pointers import pointed_at
 from clinical_assets.language_models.adapter_store import adapter_folder
-from clinical_assets.language_models.catalogue import ModelEntry
+from clinical_assets.language_models.catalogue import LABELS_TASK, ModelEntry
 from clinical_assets.storage.lake import Lake
 
 __all__ = ["FOLLOWS", "adapter_for"]
 
 # Tag of a run that nobody started for this asset: it brings up to date, and makes nothing anew.
 FOLLOWS = "clinical/follows"
-
-_TASK = "labels"
 
 
 def adapter_for(lake: Lake, models: Path, entry: ModelEntry, batch: str, *, keep: bool) -> str | None:
@@ -36,6 +34,6 @@ def adapter_for(lake: Lake, models: Path, entry: ModelEntry, batch: str, *, keep
     table = f"labels/{entry.adapted_labeller}"
     if keep and lake.has(table, batch):
         before = lake.read(table, batch, ["adapter_sha"]).slice(0, 1)["adapter_sha"].to_pylist()
-        if before and adapter_folder(models, _TASK, entry, before[0]).is_dir():
+        if before and adapter_folder(models, LABELS_TASK, entry, before[0]).is_dir():
             return str(before[0])
-    return pointed_at(models, _TASK, entry, "promoted")
+    return pointed_at(models, LABELS_TASK, entry, "promoted")

@@ -16,12 +16,12 @@ from clinical_assets.labels.ledger import LabelTally
 from clinical_assets.labels.model_labels import ModelRun, label_batch_with_model, question_of
 from clinical_assets.labels.regex_labels import label_identity, label_notes, label_notes_seed
 from clinical_assets.labels.scope import notes_in_scope
-from clinical_assets.language_models.catalogue import ModelEntry
+from clinical_assets.language_models.catalogue import LABELS_TASK, ModelEntry
 from clinical_assets.language_models.opening import Usage, backend_revision
 from resources.deployment import DeploymentResource
 from resources.gpu import GPU_POOL
 from resources.lake import LakeResource
-from resources.language_models import LABELS_TASK, LanguageModelsResource
+from resources.language_models import LanguageModelsResource
 from resources.partitions import NOTE_BATCHES
 from resources.report import publish_figures
 from resources.warehouse import WarehouseResource

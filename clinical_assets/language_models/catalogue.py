@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from clinical_assets.language_models.lora_settings import LoraSettings, preset_of
 
-__all__ = ["SHIPPED_CATALOGUE", "Catalogue", "CatalogueError", "ModelEntry", "load_catalogue"]
+__all__ = ["LABELS_TASK", "SHIPPED_CATALOGUE", "Catalogue", "CatalogueError", "ModelEntry", "load_catalogue"]
 
 SHIPPED_CATALOGUE = Path(__file__).with_name("catalogue.yaml")
 
 Task = Literal["labels", "summaries", "adapters", "embeddings", "prediction"]
+LABELS_TASK: Task = "labels"  # yes/no questions about notes
 
 
 class CatalogueError(ValueError):
@@ -131,9 +132,9 @@ class Catalogue(BaseModel):
         known = ", ".join(entry.name for entry in self.models)
         raise CatalogueError(f"no model {name!r} in the catalogue; known: {known}")
 
-    def for_task(self, task: Task) -> list[ModelEntry]:
-        """Return the models that are offered for a task."""
-        return [entry for entry in self.models if task in entry.tasks]
+    def for_task(self, *tasks: Task) -> list[ModelEntry]:
+        """Return the models that are offered for a task, or for several at once."""
+        return [entry for entry in self.models if set(tasks) <= set(entry.tasks)]
 
 
 def load_catalogue(path: Path | None = None) -> Catalogue:

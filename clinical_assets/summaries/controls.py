@@ -13,27 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from clinical_assets.labels.sentences import sentence_bounds
+from clinical_assets.labels.sentences import sentence_spans
 from clinical_assets.statistics.bootstrap import interval, replicate_sums
 from clinical_assets.summaries.rouge import rouge_pairs
 from clinical_assets.summaries.text_metrics import count_tokens
 
-__all__ = ["OwnVersusShuffled", "lead_end", "lead_k", "own_versus_shuffled", "rouge2_f1", "sentence_spans"]
+__all__ = ["OwnVersusShuffled", "lead_end", "lead_k", "own_versus_shuffled", "rouge2_f1"]
 
 Fit = Callable[[Sequence[str], Sequence[str]], Sequence[float]]
-
-
-def sentence_spans(text: str) -> list[tuple[int, int]]:
-    """Return (start, end) of every sentence, without surrounding white space, by the sentence rules of the labels."""
-    spans, position = [], 0
-    while position < len(text):
-        if text[position].isspace():
-            position += 1
-            continue
-        end = max(position + 1, sentence_bounds(text, position, position + 1)[1])
-        spans.append((position, position + len(text[position:end].rstrip())))
-        position = end
-    return spans
 
 
 def lead_k(text: str, k: int) -> str:

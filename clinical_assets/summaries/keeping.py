@@ -9,6 +9,7 @@ from typing import Any
 from clinical_assets.storage.lake import Lake
 from clinical_assets.study.model import Study
 from clinical_assets.summaries.extraction import extractor_for
+from clinical_assets.summaries.fact_metrics import retention
 from clinical_assets.summaries.source import read_sources
 from clinical_assets.summaries.stages import Stage
 from clinical_assets.summaries.vocabulary import Vocabulary
@@ -61,10 +62,10 @@ def kept_in(
             shortened += 1
             n_in, n_out = n_in + row["n_tokens_in"], n_out + row["n_tokens_out"]
             over += row["n_tokens_out"] > row["target_ratio"] * row["n_tokens_in"]
-        was = {(f.kind, f.key) for note in source.notes for f in extract(note.text, note.index) if f.is_numeric}
-        now = {(f.kind, f.key) for f in extract(row["text"]) if f.is_numeric}
-        if was:
-            shares.append(len(was & now) / len(was))
+        was = [fact for note in source.notes for fact in extract(note.text, note.index)]
+        share = retention(was, extract(row["text"]))["numeric"].value
+        if share is not None:
+            shares.append(share)
     return Kept(
         n_sources=len(sources),
         n_missing=missing,
