@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -22,11 +24,21 @@ def slow_lcs(a: list[str], b: list[str]) -> int:
     return table[-1][-1]
 
 
+@pytest.fixture(scope="module")
+def reference_library() -> Any:
+    library = pytest.importorskip("rouge_score.rouge_scorer", reason="rouge-score is not installed (make install)")
+    from absl import logging
+
+    # rouge-score logs through absl, whose handler closes the stream that it was made with as soon as logging is configured
+    # anew (by a Dagster run, say): here that is pytest's, and no later test could be captured.
+    logging.get_absl_handler().python_handler.stream = sys.__stderr__
+    return library
+
+
 @settings(deadline=None, max_examples=300)
 @given(TEXT, TEXT)
-def test_is_the_reference_librarys(candidate: str, reference: str) -> None:
-    scorer_of = pytest.importorskip("rouge_score.rouge_scorer", reason="rouge-score is not installed (make install)")
-    theirs = scorer_of.RougeScorer(list(ROUGE_KINDS), use_stemmer=False).score(reference, candidate)
+def test_is_the_reference_librarys(reference_library: Any, candidate: str, reference: str) -> None:
+    theirs = reference_library.RougeScorer(list(ROUGE_KINDS), use_stemmer=False).score(reference, candidate)
     ours = rouge(candidate, reference)
     for kind in ROUGE_KINDS:
         least = 2 if kind == "rouge2" else 1
