@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -25,29 +26,40 @@ Say = Callable[[str], None]
 
 
 class Training:
-    """Demo models that are trained in the background; those that adapters are put on come first."""
+    """Demo models that are trained in the background, one at a time while there is other work, two when there is none.
+
+    Those that adapters are put on come first.
+    """
 
     def __init__(self, orders: list[Order]) -> None:
         self._orders = sorted(orders, key=lambda order: "adapters" not in order.entry.tasks)
-        self._thread = threading.Thread(target=self._train, daemon=True)
-        self._thread.start()
+        self._todo = deque(self._orders)
+        self._threads = [self._start()]
 
     def wait_for(self, entries: list[ModelEntry] | None = None) -> None:
         """Wait until these models are there, or all of them, or until nothing more comes."""
-        names = None if entries is None else {entry.name for entry in entries}
-        while self._thread.is_alive() and any(
-            (names is None or order.entry.name in names) and not (order.folder / "config.json").is_file()
-            for order in self._orders
+        if entries is None:
+            self._threads.append(self._start())
+            for thread in self._threads:
+                thread.join()
+            return
+        names = {entry.name for entry in entries}
+        while self._threads[0].is_alive() and any(
+            order.entry.name in names and not (order.folder / "config.json").is_file() for order in self._orders
         ):
-            self._thread.join(0.2)
-        if names is None:
-            self._thread.join()
+            self._threads[0].join(0.2)
+
+    def _start(self) -> threading.Thread:
+        thread = threading.Thread(target=self._train, daemon=True)
+        thread.start()
+        return thread
 
     def _train(self) -> None:
-        # What goes wrong here is not said here: the asset of the model tries again, and fails with its own message.
-        with contextlib.suppress(Exception):
-            for _ in train_all(self._orders, lambda line: None):
-                pass
+        while self._todo:
+            # What goes wrong here is not said here: the asset of the model tries again, and fails with its own message.
+            with contextlib.suppress(Exception):
+                for _ in train_all([self._todo.popleft()], lambda line: None):
+                    pass
 
 
 def train_meanwhile(settings: Settings, study: Study) -> Training:
@@ -73,13 +85,13 @@ def label_with_models(
     say(f"demo models: {'ready' if ok else 'FAILED'} after {time.monotonic() - started:.1f} s more")
     if not ok:
         return [*failed, "demo models"]
-    return failed + _by_batch(execution, "label_with_demo_models", "model labels", lake, say)
+    return failed + _by_batch(execution, "label_with_demo_models", "model labels", lake, say, at_once=True)
 
 
-def _by_batch(execution: Execution, job: str, what: str, lake: Lake, say: Say) -> list[str]:
-    """Run a job for every batch, and say how many succeeded; return what failed."""
+def _by_batch(execution: Execution, job: str, what: str, lake: Lake, say: Say, *, at_once: bool = False) -> list[str]:
+    """Run a job for every batch, several at once or one by one, and say how many succeeded; return what failed."""
     started, batches = time.monotonic(), lake.batches("notes/intakes")
-    missed = [batch for batch in batches if not execution.run(job, batch)[0]]
+    missed = execution.run_batches(job, batches) if at_once else [b for b in batches if not execution.run(job, b)[0]]
     n = len(batches) - len(missed)
     say(f"{what}: {n} of {len(batches)} batches in {time.monotonic() - started:.1f} s")
     return [f"{what} of {batch}" for batch in missed]
