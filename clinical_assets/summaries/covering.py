@@ -108,4 +108,4 @@ def cover(
     value = sum(weights[fact] for fact in wanted if fact in said_facts)
     paid = _PER_TOKEN * float(length @ np.round(found.x))
     best = paid - float(found.mip_dual_bound)  # no choice of this length is worth more
-    return Cover(chosen, value, min(1.0, value / best) if best > 0 else 1.0)
+    return Cover(chosen, value, 1.0 if value >= best - _PER_TOKEN else value / best)
