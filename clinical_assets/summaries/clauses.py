@@ -149,11 +149,25 @@ def compress(
     said = [fact for found in units.values() for _, unit_facts in found for fact in unit_facts]
     for whole in (False, True):
         clauses = _clauses(units, texts, whole=whole)
-        draft = _shorten(source, clauses, kept, target)
+        draft = _shorten(source, clauses, kept, target) if said else _opening(source, clauses, verbose, target)
         if not any(lost_or_turned(said, extract(render(texts, draft.spans)))):
             return draft
     # Even whole sentences read otherwise without their neighbours: nothing is left out.
     return Draft(tuple(verbose), "over_target", None, None, "none")
+
+
+def _opening(source: Source, clauses: Sequence[Clause], verbose: Sequence[Span], target: int) -> Draft:
+    """Return the first clauses of a text that says no fact, each once; a summary of something is not nothing."""
+    texts, spans, seen = source.texts, list[Span](), set[str]()
+    for clause in clauses:
+        words = " ".join(texts[clause.note_id][clause.start : clause.end].lower().split()).strip(".")
+        more = [*spans, Span(clause.note_id, clause.start, clause.end)]
+        if words not in seen and count_tokens(render(texts, more)) <= target:
+            spans = more
+            seen.add(words)
+    if not spans:
+        return Draft(tuple(verbose), "over_target", None, None, "none")
+    return Draft(tuple(spans), "summarized", None, None, "none")
 
 
 def lost_or_turned(before: Sequence[Fact], after: Sequence[Fact]) -> tuple[int, int]:
