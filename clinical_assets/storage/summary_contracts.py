@@ -29,7 +29,12 @@ SUMMARIES = pa.schema(
         column("text_sha256", pa.string(), "SHA-256 of text; null where there is none"),
         column("spans", pa.list_(_SPAN), "What was kept of the texts of the notes, in order; text is made of it"),
         column("n_spans", pa.int32(), "How many pieces these are", nullable=False),
-        column("similarity", pa.string(), "What likeness of sentences was measured with: tfidf | none", nullable=False),
+        column(
+            "similarity",
+            pa.string(),
+            "What likeness of sentences was measured with: all-MiniLM-L6-v2 | tfidf | none",
+            nullable=False,
+        ),
         column("target_ratio", pa.float64(), "At most this share of the tokens of its input", nullable=False),
         column("n_tokens_source", pa.int32(), "Words and signs of the source", nullable=False),
         column("n_tokens_in", pa.int32(), "Of the input: the source, or the summary of stage 1", nullable=False),

@@ -6,7 +6,24 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Summaries"]
+__all__ = ["Focus", "Summaries"]
+
+
+class Focus(BaseModel):
+    """What a short summary is to look for besides facts. With share 0 (the default) facts decide, whatever their place."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    share: float = Field(
+        0.0, ge=0, le=1, description="weight of the priors below in stage 1; the rest is facts and likeness"
+    )
+    facts: float = Field(0.9, ge=0, le=1, description="share of the facts in that rest; likeness has what is left")
+    position: float = Field(1.0, ge=0, description="weight of early sentences")
+    decay: float = Field(3.0, gt=0, description="sentences until the weight of the position has fallen to 1/e")
+    centrality: float = Field(0.5, ge=0, description="weight of sentences that are like the whole text")
+    opening: float = Field(0.5, ge=0, description="weight of sentences that are like the opening one")
+    asked: float = Field(1.0, ge=0, description="weight of sentences with one of the words")
+    words: list[str] = Field(default_factory=list, max_length=200, description="words or phrases the summary is about")
 
 
 class Summaries(BaseModel):
@@ -25,6 +42,14 @@ class Summaries(BaseModel):
     verbose_ratio: float = Field(0.9, gt=0, le=1, description="stage 1: at most this share of the source's tokens")
     verbose_max_tokens: int = Field(4000, ge=20, description="stage 1: and at most so many tokens")
     compressed_ratio: float = Field(0.6, gt=0, le=1, description="stage 2: at most this share of the tokens of stage 1")
+    focus: Focus = Focus()
+    similarity: Literal["auto", "tfidf", "minilm"] = Field(
+        "auto", description="likeness of sentences; auto: all-MiniLM-L6-v2 where its package is installed, else TF-IDF"
+    )
+    extractor: Literal["auto", "own", "scispacy"] = Field(
+        "auto",
+        description="who finds diseases, drugs and procedures; auto: scispaCy's en_core_sci_sm where it is installed, else our own",
+    )
     entities: dict[Literal["disease", "drug", "procedure"], list[str]] = Field(
         default_factory=dict, description="fields of the study whose terms name a disease, drugs or a procedure"
     )

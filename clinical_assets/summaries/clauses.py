@@ -10,29 +10,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from clinical_assets.labels.lexicon import SECTION_PRIORS
-from clinical_assets.summaries.extractive import Draft, FactId, fact_id, fact_weight, units_with_facts
+from clinical_assets.summaries.covering import cover
+from clinical_assets.summaries.extractive import Draft, FactId, fact_id, units_with_facts
 from clinical_assets.summaries.facts import Fact
 from clinical_assets.summaries.source import Source, Unit
 from clinical_assets.summaries.spans import Span, count_tokens, render
-from clinical_assets.summaries.submodular import Objective, choose
 
 __all__ = ["CLAUSES_VERSION", "Clause", "compress", "cut", "lost_or_turned"]
 
 # Raise it whenever the same source and settings could give another summary.
-CLAUSES_VERSION = "1"
+CLAUSES_VERSION = "2"
 # Sections whose heading says of whom or of what time the text speaks.
 _TELLING = frozenset(name for names in SECTION_PRIORS.values() for name in names) | {"allergies"}
-_CUT = re.compile(r"[;,](?=[ \t\n])|[ \t]\|(?=[ \t])|(?<=\w)[ \t](?=(?:but|however|although|while)\b)", re.IGNORECASE)
+_CUT = re.compile(
+    r"[;,](?=[ \t\n])|[ \t]\|(?=[ \t])|(?<=\w)[ \t](?=(?:but|however|although|while)\b)|[ \t][-–](?=[ \t])",
+    re.IGNORECASE,
+)
+# What may be left out where a clause ends: a bracket, or words behind a dash.
+_ASIDE = re.compile(r"[ \t]{1,4}(?:\([^()\n]{1,80}\)|[-–][ \t][^()\n]{1,60})\.?")
+_MARK = re.compile(r"(?:[-*•#>]|\d{1,2}[.)])[ \t]+")  # of a list
 _REACHING = re.compile(
     r"\b(?:no|not|non|nor|neither|none|never|denie[sd]|deny|without|negative|neg|absent|free|rather|unlikely|ruled|rule|r/o|"
     r"declined?|if|unless|until|when|should|may|might|possibly?|possible|probable|likely|suspected|suspicion|concern|versus|vs|"
     r"history|hx|h/o|fhx|mother|father|brother|sister|family|avoid|stop|stopped|stopping|discontinued?|held|hold|failed|"
-    r"intolera\w{2,5}|allerg\w{1,5}|cannot|can't|isn't|wasn't|doesn't|didn't|hasn't|won't|fails?|lacks?|resolved|gone)\b",
+    r"intolera\w{2,5}|allerg\w{1,5}|refus\w{1,4}|wife|husband|son|daughter|aunt|uncle|grand\w{3,8}|cousin|donor|carrier|prior|previous|"
+    r"previously|former|formerly|past|planned|cannot|can't|isn't|wasn't|doesn't|didn't|hasn't|won't|fails?|lacks?|resolved|gone)\b",
     re.IGNORECASE,
 )
 _ANEW = re.compile(
@@ -40,6 +46,7 @@ _ANEW = re.compile(
     re.IGNORECASE,
 )
 _TRIES = 4
+_NEGATED = 0.9  # of the weight of an entity: of two that cost as much, what is there goes before what is not
 _SIGNS = " \t\n,;|"
 
 
@@ -67,15 +74,29 @@ def cut(text: str, unit: Unit, facts: Sequence[Fact], sentence: int = 0) -> list
         if depth == 0 and not _holds_together(text, edges[-1], mark, following, facts):
             edges.append(mark.end())
     out = []
-    for start, end in zip(edges, [*edges[1:], unit.end], strict=True):
-        while start < end and text[start] in _SIGNS:
-            start += 1  # noqa: PLW2901
-        while end > start and text[end - 1] in _SIGNS:
-            end -= 1  # noqa: PLW2901
+    for begin, stop in zip(edges, [*edges[1:], unit.end], strict=True):
+        start, end = _trimmed(text, begin, stop, facts)
         if start < end:
             inside = tuple(fact for fact in facts if start <= fact.start and fact.end <= end)
             out.append(Clause(unit.note_id, sentence, start, end, unit.section, inside))
     return out
+
+
+def _trimmed(text: str, start: int, end: int, facts: Sequence[Fact]) -> tuple[int, int]:
+    """Return the clause without signs around it, the mark of a list, and an aside at its end that says no fact."""
+    while start < end and text[start] in _SIGNS:
+        start += 1
+    while end > start and (text[end - 1] in _SIGNS or text[end - 2 : end] in {" -", " –"}):
+        end -= 1
+    mark = _MARK.match(text, start, end)
+    before = text[text.rfind("\n", 0, start) + 1 : start].rstrip()
+    if mark and mark.end() < end and before[-1:] in {"", ":"}:
+        start = mark.end()
+    for at in range(start + 1, end):
+        aside = _ASIDE.fullmatch(text, at, end) if text[at] in " \t" else None
+        if aside and not _REACHING.search(text, at, end) and not any(f.start < end and at < f.end for f in facts):
+            return start, at
+    return start, end
 
 
 def _holds_together(text: str, low: int, mark: re.Match[str], high: int, facts: Sequence[Fact]) -> bool:
@@ -128,11 +149,25 @@ def compress(
     said = [fact for found in units.values() for _, unit_facts in found for fact in unit_facts]
     for whole in (False, True):
         clauses = _clauses(units, texts, whole=whole)
-        draft = _shorten(source, clauses, kept, target)
+        draft = _shorten(source, clauses, kept, target) if said else _opening(source, clauses, verbose, target)
         if not any(lost_or_turned(said, extract(render(texts, draft.spans)))):
             return draft
     # Even whole sentences read otherwise without their neighbours: nothing is left out.
     return Draft(tuple(verbose), "over_target", None, None, "none")
+
+
+def _opening(source: Source, clauses: Sequence[Clause], verbose: Sequence[Span], target: int) -> Draft:
+    """Return the first clauses of a text that says no fact, each once; a summary of something is not nothing."""
+    texts, spans, seen = source.texts, list[Span](), set[str]()
+    for clause in clauses:
+        words = " ".join(texts[clause.note_id][clause.start : clause.end].lower().split()).strip(".")
+        more = [*spans, Span(clause.note_id, clause.start, clause.end)]
+        if words not in seen and count_tokens(render(texts, more)) <= target:
+            spans = more
+            seen.add(words)
+    if not spans:
+        return Draft(tuple(verbose), "over_target", None, None, "none")
+    return Draft(tuple(spans), "summarized", None, None, "none")
 
 
 def lost_or_turned(before: Sequence[Fact], after: Sequence[Fact]) -> tuple[int, int]:
@@ -162,36 +197,55 @@ def _clauses(
 def _shorten(source: Source, clauses: Sequence[Clause], kept: set[Span], target: int) -> Draft:
     texts = source.texts
     ids = [_ids(clause, texts) for clause in clauses]
-    costs = [max(1, count_tokens(texts[clause.note_id][clause.start : clause.end])) for clause in clauses]
-    needed = _needed(ids, costs)
-    said = {fact for i in needed for fact in ids[i]}
     headings = _telling_headings(source, kept)
-    number: dict[FactId, int] = {}
-    rest = [i for i in range(len(clauses)) if i not in needed and ids[i] - said]
-    sets = [frozenset(number.setdefault(fact, len(number)) for fact in ids[i] - said) for i in rest]
-    # A heading may come with a clause; what it costs is reckoned with every clause that needs it.
-    heading = [headings.get((clauses[i].note_id, clauses[i].section)) for i in rest]
-    fill = [
-        costs[i] + (count_tokens(texts[h.note_id][h.start : h.end]) if h else 0)
-        for i, h in zip(rest, heading, strict=True)
-    ]
-    spans = _spans(source, clauses, needed, headings)
-    budget = target - count_tokens(render(texts, spans))
-    over, bound = -budget, None
+    places = [(clause.note_id, clause.section) for clause in clauses]
+    every = {fact for found in ids for fact in found}
+    required = {fact for fact in every if _is_numeric(fact)}
+
+    def chosen(budget: float) -> tuple[list[Span], int, float] | None:
+        """The spans, how many tokens they are over the target, and the bound."""
+        found = cover(
+            ids,
+            [_cost(clause, texts) for clause in clauses],
+            budget,
+            required=required,
+            weights={fact: _NEGATED if fact[2] else 1.0 for fact in every - required} if budget < float("inf") else {},
+            headings=[place if place in headings else None for place in places],
+            heading_costs={place: _tokens(unit, texts) for place, unit in headings.items()},
+        )
+        if found is None:
+            return None
+        spans = _spans(source, clauses, found.chosen, headings)
+        return spans, count_tokens(render(texts, spans)) - target, found.bound
+
+    budget = target
     for _ in range(_TRIES):
-        if budget <= 0:
+        made = chosen(budget)
+        if made is None:
             break
-        objective = Objective(sets, [fact_weight(fact) for fact in number], np.zeros((len(rest), 1)), share=1.0)
-        choice = choose(objective, fill, budget)
-        spans = _spans(source, clauses, needed | {rest[i] for i in choice.chosen}, headings)
-        over, bound = count_tokens(render(texts, spans)) - target, round(choice.bound, 6)
-        if over <= 0:
-            break
-        budget -= over
-    if over > 0 and budget <= 0:
-        spans = _spans(source, clauses, needed, headings)
-        over = count_tokens(render(texts, spans)) - target
-    return Draft(tuple(spans), "summarized" if over <= 0 else "over_target", None, bound, "none")
+        if made[1] <= 0:
+            return Draft(tuple(made[0]), "summarized", None, round(made[2], 6), "none")
+        budget -= made[1]
+    made = chosen(float("inf"))
+    if made is None:  # too many clauses for the solver
+        return Draft(tuple(sorted(kept)), "over_target", None, None, "none")
+    return Draft(tuple(made[0]), "summarized" if made[1] <= 0 else "over_target", None, None, "none")
+
+
+def _tokens(part: Clause | Unit, texts: Mapping[int, str]) -> int:
+    return max(1, count_tokens(texts[part.note_id][part.start : part.end]))
+
+
+def _cost(clause: Clause, texts: Mapping[int, str]) -> int:
+    """Return the tokens of a clause with the sign that will stand between it and what goes before it in its line."""
+    text = texts[clause.note_id]
+    before = text[text.rfind("\n", 0, clause.start) + 1 : clause.start].rstrip()
+    signed = bool(before) and _MARK.fullmatch(f"{before} ") is None and before[-1] not in ".:!?"
+    return _tokens(clause, texts) + signed
+
+
+def _is_numeric(fact: FactId) -> bool:
+    return Fact(fact[0], "", 0, 0).is_numeric  # type: ignore[arg-type]
 
 
 def _ids(clause: Clause, texts: Mapping[int, str]) -> set[FactId]:
@@ -200,23 +254,6 @@ def _ids(clause: Clause, texts: Mapping[int, str]) -> set[FactId]:
     return {
         ("number", f"{fact.key} in {words}", False) if fact.kind == "number" else fact_id(fact) for fact in clause.facts
     }
-
-
-def _needed(ids: Sequence[set[FactId]], costs: Sequence[int]) -> set[int]:
-    """Return clauses that together say every numeric fact, each where most else is said with it."""
-    numeric = [{fact for fact in found if Fact(fact[0], "", 0, 0).is_numeric} for found in ids]  # type: ignore[arg-type]
-    at: dict[FactId, list[int]] = {}
-    for index, found in enumerate(numeric):
-        for fact in found:
-            at.setdefault(fact, []).append(index)
-    needed: set[int] = set()
-    said: set[FactId] = set()
-    for fact, places in sorted(at.items(), key=lambda item: (len(item[1]), item[1][0])):
-        if fact not in said:
-            best = max(places, key=lambda i: (len(numeric[i] - said), len(ids[i]), -costs[i], -i))
-            needed.add(best)
-            said |= numeric[best]
-    return needed
 
 
 def _telling_headings(source: Source, kept: set[Span]) -> dict[tuple[int, str], Unit]:
@@ -229,7 +266,7 @@ def _telling_headings(source: Source, kept: set[Span]) -> dict[tuple[int, str], 
 
 
 def _spans(
-    source: Source, clauses: Sequence[Clause], chosen: set[int], headings: Mapping[tuple[int, str], Unit]
+    source: Source, clauses: Sequence[Clause], chosen: AbstractSet[int], headings: Mapping[tuple[int, str], Unit]
 ) -> list[Span]:
     """Return the spans of clauses, those side by side in one sentence as one, with the headings that tell of them."""
     out: list[Span] = []

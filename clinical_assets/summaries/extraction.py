@@ -19,6 +19,7 @@ from clinical_assets.labels.matcher import Group, Mention, TermMatcher, TermSpec
 from clinical_assets.labels.sentences import sentence_bounds
 from clinical_assets.summaries.facts import Fact
 from clinical_assets.summaries.numbers import Figure, find_dates, find_figures
+from clinical_assets.summaries.recognizer import Recognizer, load_recognizer
 from clinical_assets.summaries.vocabulary import ENTITY_KINDS, Vocabulary
 from clinical_assets.summaries.words import DOSE_UNITS, DRUG_ENDINGS, FREQUENCIES
 
@@ -38,10 +39,11 @@ _NO_SECTIONS = SectionIndex()
 
 
 class FactExtractor:
-    """Finds facts with one vocabulary. Build it once: the automaton of a large vocabulary takes seconds."""
+    """Finds facts with one vocabulary, and with a model's entities where there is one. Build it once: the automaton takes seconds."""
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: Vocabulary, recognizer: Recognizer | None = None) -> None:
         self.vocabulary = vocabulary
+        self._recognizer = recognizer
         self._keys = [list(vocabulary.names[kind].values()) for kind in ENTITY_KINDS]
         self._matcher = TermMatcher(
             [
@@ -95,12 +97,18 @@ class FactExtractor:
         ]
         found += [(m.start(), m.end(), "drug", fold(m.group())) for m in _STEM.finditer(text)]
         found.sort(key=lambda each: (each[0], -each[1]))
+        found = _without_overlaps(found)
+        if self._recognizer is not None:
+            # what the vocabulary knows keeps its kind and its normal form
+            ends, starts = [end for _, end, *_ in found], [start for start, *_ in found]
+            found += [
+                (start, end, kind, " ".join(fold(text[start:end]).split()))
+                for start, end, kind in self._recognizer.find(text)
+                if bisect_right(ends, start) >= bisect_left(starts, end)
+            ]
+            found.sort()
         facts: list[Fact] = []
-        edge = 0
         for start, end, kind, key in found:
-            if start < edge:
-                continue
-            edge = end
             # A patient who takes no imatinib and one whose list says so are told apart by the engine, not here.
             negated = self._engine.assess(text, start, end, sections).category == "negated"
             facts.append(Fact(kind, key, start, end, negated))  # type: ignore[arg-type]
@@ -108,6 +116,15 @@ class FactExtractor:
 
     def _key(self, mention: Mention) -> str:
         return self._keys[mention.group][mention.term]
+
+
+def _without_overlaps(found: Sequence[tuple[int, int, str, str]]) -> list[tuple[int, int, str, str]]:
+    """Return what does not begin inside what came before it."""
+    out: list[tuple[int, int, str, str]] = []
+    for each in found:
+        if not out or each[0] >= out[-1][1]:
+            out.append(each)
+    return out
 
 
 def _dose(text: str, figure: Figure, drugs: Sequence[Fact], starts: Sequence[int]) -> Fact | None:
@@ -145,7 +162,8 @@ def _with_frequency(text: str, end: int) -> int:
 
 @lru_cache(maxsize=2)
 def _extractor(sha: str, carried: _Carried) -> FactExtractor:
-    return FactExtractor(carried.vocabulary)
+    model = carried.vocabulary.recognizer
+    return FactExtractor(carried.vocabulary, load_recognizer(model) if model else None)
 
 
 class _Carried:
@@ -162,5 +180,5 @@ class _Carried:
 
 
 def extractor_for(vocabulary: Vocabulary) -> FactExtractor:
-    """Return the extractor of a vocabulary, built once however often it is asked for."""
+    """Return the extractor of a vocabulary and of the model it names, built once however often it is asked for."""
     return _extractor(vocabulary.sha, _Carried(vocabulary))

@@ -12,7 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from clinical_assets.study.summarizing import Focus
 from clinical_assets.summaries.facts import Fact
+from clinical_assets.summaries.focus import priors
+from clinical_assets.summaries.sentence_vectors import SentenceEncoder
 from clinical_assets.summaries.source import Source, Unit
 from clinical_assets.summaries.spans import Span, count_tokens, render
 from clinical_assets.summaries.submodular import Choice, Objective, choose
@@ -29,7 +32,7 @@ __all__ = [
 ]
 
 # Raise it whenever the same source and settings could give another summary.
-EXTRACTIVE_VERSION = "1"
+EXTRACTIVE_VERSION = "2"
 _WEIGHTS = {
     "dose": 3.0,
     "lab": 2.0,
@@ -39,10 +42,10 @@ _WEIGHTS = {
     "disease": 2.0,
     "drug": 2.0,
     "procedure": 2.0,
+    "concept": 1.0,
 }
 _NEGATED = 0.5  # of the weight: what is not there fills reviews of systems
 _MOST_SENTENCES = 3_000  # beyond, the matrix of similarities would not fit; facts alone decide
-_FACTS_SHARE = 0.9  # likeness decides between sentences that say as much; it must not buy small talk for a lab value
 _TRIES = 4
 _WORD = r"(?u)\b\w+\b"
 
@@ -92,11 +95,17 @@ def units_with_facts(units: Sequence[Unit], facts: Sequence[Fact]) -> list[tuple
     return out
 
 
-def similarity(sentences: Sequence[str]) -> tuple[Any, str]:
-    """Return the cosines of the sentences and the name of what they were made with: tfidf, or none where there are too many."""
+def similarity(sentences: Sequence[str], encoder: SentenceEncoder | None = None) -> tuple[Any, str]:
+    """Return the cosines of the sentences and the name of what they were made with.
+
+    The name is the encoder's, tfidf without one, none where there are too many sentences. Negative cosines count as 0.
+    """
     n = len(sentences)
     if n > _MOST_SENTENCES:
         return np.zeros((n, n), dtype=np.float32) if n < 2 * _MOST_SENTENCES else np.zeros((n, 1)), "none"
+    if encoder is not None:
+        unit = encoder.vectors(sentences)
+        return np.clip(unit @ unit.T, 0.0, 1.0), encoder.name
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     try:
@@ -106,7 +115,15 @@ def similarity(sentences: Sequence[str]) -> tuple[Any, str]:
     return np.asarray((vectors @ vectors.T).todense()), "tfidf"
 
 
-def summarize(source: Source, facts: Mapping[int, Sequence[Fact]], *, ratio: float, max_tokens: int) -> Draft:
+def summarize(
+    source: Source,
+    facts: Mapping[int, Sequence[Fact]],
+    *,
+    ratio: float,
+    max_tokens: int,
+    focus: Focus = Focus(),  # noqa: B008 - frozen
+    encoder: SentenceEncoder | None = None,
+) -> Draft:
     """Choose sentences of a source that is ready; headings of the sections they stand in come with them.
 
     Parameters
@@ -115,6 +132,10 @@ def summarize(source: Source, facts: Mapping[int, Sequence[Fact]], *, ratio: flo
         note_id -> facts of its text.
     ratio, max_tokens
         The budget: at most this share of the source's tokens, and at most so many.
+    focus
+        What to look for besides facts.
+    encoder
+        What sentences are compared with; TF-IDF if None.
     """
     sentences = [pair for note in source.notes for pair in units_with_facts(note.sentences(), facts[note.note_id])]
     headings = [unit for note in source.notes for unit in note.headings()]
@@ -128,10 +149,11 @@ def summarize(source: Source, facts: Mapping[int, Sequence[Fact]], *, ratio: flo
     reserved = sum(count_tokens(texts[unit.note_id][unit.start : unit.end]) for unit in headings)
     target = min(int(ratio * sum(count_tokens(text) for text in texts.values())), max_tokens)
     budget = max(target - reserved, min(costs))
-    matrix, name = similarity(words)
+    matrix, name = similarity(words, encoder)
+    worth = list(priors(focus, words, matrix) * costs) if focus.share else []
     order = {note.note_id: index for index, note in enumerate(source.notes)}
     for _ in range(_TRIES):
-        choice = choose(_objective(sentences, matrix), costs, budget)
+        choice = choose(_objective(sentences, matrix, focus, worth), costs, budget)
         spans = _with_headings(choice, sentences, headings, order)
         over = count_tokens(render(texts, spans)) - target
         if over <= 0:
@@ -141,10 +163,15 @@ def summarize(source: Source, facts: Mapping[int, Sequence[Fact]], *, ratio: flo
     return Draft(tuple(spans), status, round(choice.value, 6), round(choice.bound, 6), name)
 
 
-def _objective(sentences: Sequence[tuple[Unit, list[Fact]]], matrix: Any) -> Objective:
+def _objective(
+    sentences: Sequence[tuple[Unit, list[Fact]]], matrix: Any, focus: Focus, worth: Sequence[float]
+) -> Objective:
     numbers: dict[FactId, int] = {}
     sets = [frozenset(numbers.setdefault(fact_id(fact), len(numbers)) for fact in found) for _, found in sentences]
-    return Objective(sets, [fact_weight(fact) for fact in numbers], matrix, _FACTS_SHARE)
+    # Likeness decides between sentences that say as much; by default it must not buy small talk for a lab value.
+    share = focus.facts * (1 - focus.share)
+    weights = [fact_weight(fact) for fact in numbers]
+    return Objective(sets, weights, matrix, share, worth=worth, prior_share=focus.share)
 
 
 def _with_headings(

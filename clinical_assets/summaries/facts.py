@@ -7,7 +7,7 @@ from typing import Literal
 
 __all__ = ["Fact", "FactKind"]
 
-FactKind = Literal["disease", "drug", "procedure", "dose", "lab", "vital", "date", "number"]
+FactKind = Literal["disease", "drug", "procedure", "concept", "dose", "lab", "vital", "date", "number"]
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,9 @@ class Fact:
     Attributes
     ----------
     kind
-        disease, drug and procedure are entities; the others are numeric facts (dose: drug and dose; lab and vital: name, value
-        and unit; date: ISO date as far as it is given; number: any other number).
+        disease, drug, procedure and concept (an entity whose type its finder does not tell) are entities; the others are numeric
+        facts (dose: drug and dose; lab and vital: name, value and unit; date: ISO date as far as it is given; number: any other
+        number).
     key
         Normalised form: two mentions with the same kind and key say the same.
     start, end

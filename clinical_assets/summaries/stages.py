@@ -22,6 +22,7 @@ from clinical_assets.summaries.clauses import CLAUSES_VERSION, compress
 from clinical_assets.summaries.extraction import EXTRACTOR_VERSION, FactExtractor, extractor_for
 from clinical_assets.summaries.extractive import EXTRACTIVE_VERSION, Draft, fact_id, summarize
 from clinical_assets.summaries.facts import Fact
+from clinical_assets.summaries.sentence_vectors import encoder_name, sentence_encoder
 from clinical_assets.summaries.source import Source, read_sources
 from clinical_assets.summaries.spans import Span, count_tokens, render
 from clinical_assets.summaries.vocabulary import Vocabulary
@@ -62,6 +63,8 @@ def settings_sha(stage: Stage, study: Study, vocabulary: Vocabulary) -> str:
         "unit": rules.unit,
         "window_days": rules.window_days if rules.unit == "person_window" else None,
         "verbose": [rules.verbose_ratio, rules.verbose_max_tokens],
+        "similarity": encoder_name(rules.similarity),
+        "focus": rules.focus.model_dump() if rules.focus.share else rules.focus.facts,
     }
     if stage is COMPRESSED:
         said["compressed"] = [rules.compressed_ratio, CLAUSES_VERSION]
@@ -219,7 +222,14 @@ class _Work:
     def _draft(self, source: Source, facts: Mapping[int, list[Fact]], first: Mapping[str, Any] | None) -> Draft:
         if first is None:
             rules = self._rules
-            return summarize(source, facts, ratio=rules.verbose_ratio, max_tokens=rules.verbose_max_tokens)
+            return summarize(
+                source,
+                facts,
+                ratio=rules.verbose_ratio,
+                max_tokens=rules.verbose_max_tokens,
+                focus=rules.focus,
+                encoder=sentence_encoder(rules.similarity),
+            )
         spans = [Span(**span) for span in first["spans"]]
         return compress(source, spans, facts, self.extractor.extract, ratio=self._rules.compressed_ratio)
 

@@ -24,7 +24,7 @@ _SATURATED = (
 
 
 class Objective:
-    """f(S) = share * (weight of the facts said in S) + (1 - share) * (how much of every sentence S stands for).
+    """f(S) = share * (weight of the facts said in S) + prior_share * (worth of S) + the rest * (how much of all S stands for).
 
     Parameters
     ----------
@@ -35,16 +35,28 @@ class Objective:
     similarity
         Square matrix of sentences, >= 0.
     share
-        Weight of the facts, in [0, 1]. Both parts are scaled to [0, 1], so f of all sentences is 1 where there is a fact.
+        Weight of the facts, in [0, 1]. All parts are scaled to [0, 1], so f of all sentences is 1 where there is a fact.
+    worth, prior_share
+        Per sentence, what it is worth by itself, >= 0 (a sum over S, so f stays submodular); and the weight of that. Both
+        shares sum to at most 1.
     """
 
     def __init__(
-        self, facts: Sequence[frozenset[int]], weights: Sequence[float], similarity: Any, share: float = 0.7
+        self,
+        facts: Sequence[frozenset[int]],
+        weights: Sequence[float],
+        similarity: Any,
+        share: float = 0.7,
+        *,
+        worth: Sequence[float] = (),
+        prior_share: float = 0.0,
     ) -> None:
         self._facts, self._weights = facts, weights
-        total = sum(weights)
+        total, all_worth = sum(weights), sum(worth)
         self._fact_scale = share / total if total else 0.0
-        share = share if total else 0.0
+        prior_share = prior_share if all_worth else 0.0
+        self._worth = [prior_share * each / all_worth for each in worth] if prior_share else [0.0] * len(facts)
+        share = (share if total else 0.0) + prior_share
         self._similarity = np.asarray(similarity, dtype=float)
         self._caps = _SATURATED * self._similarity.sum(axis=0)
         whole = float(self._caps.sum())
@@ -57,7 +69,7 @@ class Objective:
         new = sum(self._weights[fact] for fact in self._facts[sentence] if fact not in self._said)
         before = np.minimum(self._covered, self._caps)
         after = np.minimum(self._covered + self._similarity[sentence], self._caps)
-        return new * self._fact_scale + float((after - before).sum()) * self._likeness_scale
+        return new * self._fact_scale + self._worth[sentence] + float((after - before).sum()) * self._likeness_scale
 
     def add(self, sentence: int) -> None:
         """Take a sentence in."""

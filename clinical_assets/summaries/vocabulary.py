@@ -11,6 +11,7 @@ from typing import Any
 from clinical_assets.labels.folding import fold
 from clinical_assets.study.model import Study
 from clinical_assets.study.patterns import expand_term
+from clinical_assets.summaries.recognizer import recognizer_name
 from clinical_assets.summaries.words import DISEASES, DRUGS, PROCEDURES, read_list
 
 __all__ = ["ENTITY_KINDS", "Vocabulary", "concept_names", "vocabulary_of"]
@@ -28,15 +29,19 @@ class Vocabulary:
 
     Attributes
     ----------
+    recognizer
+        Model that finds entities besides, with its version (`recognizer.recognizer_name`).
     sha
-        Digest of all names: a summary made with other names is another summary.
+        Digest of all names and the model: a summary made with others is another summary.
     """
 
     names: Mapping[str, Mapping[str, str]]
+    recognizer: str | None = None
     sha: str = field(init=False)
 
     def __post_init__(self) -> None:
-        said = json.dumps({kind: dict(sorted(names.items())) for kind, names in self.names.items()}, sort_keys=True)
+        known: dict[str, Any] = {kind: dict(sorted(names.items())) for kind, names in self.names.items()}
+        said = json.dumps(known | ({"recognizer": self.recognizer} if self.recognizer else {}), sort_keys=True)
         object.__setattr__(self, "sha", hashlib.sha256(said.encode()).hexdigest())
 
 
@@ -47,6 +52,11 @@ def vocabulary_of(study: Study, concepts: Iterable[tuple[str, str]] = ()) -> Voc
     ----------
     concepts
         (kind, name) of the user's vocabulary, as :func:`concept_names` returns them.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If the study asks for scispaCy's model and it is not installed.
     """
     names: dict[str, dict[str, str]] = {kind: {} for kind in ENTITY_KINDS}
     general = {kind: read_list(text) for kind, text in _LISTS.items()}
@@ -67,7 +77,7 @@ def vocabulary_of(study: Study, concepts: Iterable[tuple[str, str]] = ()) -> Voc
         known = fold(given.split("(")[0].strip())
         if _usable(known):
             names[of].setdefault(known, known)
-    return Vocabulary(names)
+    return Vocabulary(names, recognizer_name(study.summaries.extractor))
 
 
 def _usable(name: str) -> bool:

@@ -56,7 +56,7 @@ PLACES = [
 
 
 def with_rules(study, **rules):
-    return study.model_copy(update={"summaries": study.summaries.model_copy(update=rules)})
+    return study.model_copy(update={"summaries": study.summaries.model_copy(update={"similarity": "tfidf", **rules})})
 
 
 def run(lake, study, stage, scope=(2, 3)):

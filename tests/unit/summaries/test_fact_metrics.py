@@ -34,7 +34,7 @@ def fact(kind: str, key: str, *, negated: bool = False, at: int = 0) -> Fact:
 def test_kinds_are_all_in_one_group() -> None:
     assert set(ENTITY_KINDS) | set(NUMERIC_KINDS) == set(KINDS)
     assert not set(ENTITY_KINDS) & set(NUMERIC_KINDS)
-    assert ENTITY_KINDS == ("disease", "drug", "procedure")
+    assert ENTITY_KINDS == ("disease", "drug", "procedure", "concept")
 
 
 def test_retention_counts_distinct_facts_by_kind() -> None:

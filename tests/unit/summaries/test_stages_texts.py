@@ -93,6 +93,12 @@ def test_stage_two_drops_what_says_nothing_and_no_number(extractor) -> None:
         ("Stable (Hb 12, WBC 4), well.", ["Stable (Hb 12, WBC 4)", "well."]),
         ("No rash but fever.", ["No rash", "but fever."]),
         ("133/72 | 97 | 36.8 C.", ["133/72", "97", "36.8 C."]),
+        ("- gout - on treatment", ["gout", "on treatment"]),
+        ("Off ponatinib (side effects).", ["Off ponatinib"]),
+        ("Off ponatinib (not tolerated).", ["Off ponatinib (not tolerated)."]),
+        ("Asthma (her husband).", ["Asthma (her husband)."]),
+        ("Off ponatinib (2016).", ["Off ponatinib (2016)."]),
+        ("2. Hx gout - on treatment", ["Hx gout"]),
     ],
 )
 def test_where_a_sentence_may_be_cut(extractor, sentence, clauses) -> None:
