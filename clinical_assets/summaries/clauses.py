@@ -18,13 +18,14 @@ from clinical_assets.labels.lexicon import SECTION_PRIORS
 from clinical_assets.summaries.extractive import Draft, FactId, fact_id, fact_weight, units_with_facts
 from clinical_assets.summaries.facts import Fact
 from clinical_assets.summaries.source import Source, Unit
-from clinical_assets.summaries.spans import Span, count_tokens, render
+from clinical_assets.summaries.spans import Span, render
 from clinical_assets.summaries.submodular import Objective, choose
+from clinical_assets.summaries.text_metrics import count_tokens
 
 __all__ = ["CLAUSES_VERSION", "Clause", "compress", "cut", "lost_or_turned"]
 
 # Raise it whenever the same source and settings could give another summary.
-CLAUSES_VERSION = "1"
+CLAUSES_VERSION = "2"
 # Sections whose heading says of whom or of what time the text speaks.
 _TELLING = frozenset(name for names in SECTION_PRIORS.values() for name in names) | {"allergies"}
 _CUT = re.compile(r"[;,](?=[ \t\n])|[ \t]\|(?=[ \t])|(?<=\w)[ \t](?=(?:but|however|although|while)\b)", re.IGNORECASE)

@@ -14,8 +14,9 @@ import numpy as np
 
 from clinical_assets.summaries.facts import Fact
 from clinical_assets.summaries.source import Source, Unit
-from clinical_assets.summaries.spans import Span, count_tokens, render
+from clinical_assets.summaries.spans import Span, render
 from clinical_assets.summaries.submodular import Choice, Objective, choose
+from clinical_assets.summaries.text_metrics import count_tokens
 
 __all__ = [
     "EXTRACTIVE_VERSION",
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 # Raise it whenever the same source and settings could give another summary.
-EXTRACTIVE_VERSION = "1"
+EXTRACTIVE_VERSION = "2"
 _WEIGHTS = {
     "dose": 3.0,
     "lab": 2.0,

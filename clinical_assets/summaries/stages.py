@@ -23,7 +23,8 @@ from clinical_assets.summaries.extraction import EXTRACTOR_VERSION, FactExtracto
 from clinical_assets.summaries.extractive import EXTRACTIVE_VERSION, Draft, fact_id, summarize
 from clinical_assets.summaries.facts import Fact
 from clinical_assets.summaries.source import Source, read_sources
-from clinical_assets.summaries.spans import Span, count_tokens, render
+from clinical_assets.summaries.spans import Span, render
+from clinical_assets.summaries.text_metrics import count_tokens
 from clinical_assets.summaries.vocabulary import Vocabulary
 
 __all__ = ["COMPRESSED", "VERBOSE", "Stage", "StaleStageError", "SummaryRun", "settings_sha", "summarize_batch"]
