@@ -49,13 +49,13 @@ def export_evaluation(connection: Any, study: Study, exports: Path, *, made_at: 
     n_rows = {}
     try:
         for table in _TABLES:
-            rows = connection.execute(f"select * from summaries.{table} order by all").to_arrow_table()
+            rows = connection.sql(f"select * from summaries.{table} order by all").to_arrow_table()
             n_rows[table] = rows.num_rows
             _write_csv(rows, work / f"{table}.csv")
             if table != "input_dependence":  # it says when it was made
                 digest.update((work / f"{table}.csv").read_bytes())
         said = snapshot(connection, study)
-        metrics = connection.execute("select * from summaries.metrics order by all").to_arrow_table().to_pylist()
+        metrics = connection.sql("select * from summaries.metrics order by all").to_arrow_table().to_pylist()
         digest.update(json.dumps(said, sort_keys=True).encode())
         whole = {"made_at": made_at.astimezone(UTC).isoformat(), "run_id": run_id, "snapshot": said, "metrics": metrics}
         (work / "summaries.json").write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n", encoding="utf-8")
