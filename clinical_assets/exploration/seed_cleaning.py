@@ -64,8 +64,8 @@ def words_of(cleaned: str) -> list[str]:
 def wordnet_lemmatizer() -> Callable[[str], str] | None:
     """Return WordNet's lemma of a noun; None if nltk or its data is not here. Nothing is downloaded."""
     try:
-        from nltk.corpus import wordnet
-        from nltk.stem import WordNetLemmatizer
+        from nltk.corpus import wordnet  # type: ignore[import-untyped]
+        from nltk.stem import WordNetLemmatizer  # type: ignore[import-untyped]
 
         wordnet.ensure_loaded()
     except (ImportError, LookupError):
