@@ -78,6 +78,7 @@ SUMMARY_SCORES = pa.schema(
         column("source_sha256", pa.string(), "Digest of what was summarized", nullable=False),
         column("text_sha256", pa.string(), "Digest of the summary, of the source for the copy", nullable=False),
         column("first_sha256", pa.string(), "Digest of the summary of stage 1 that was shortened; null for stage 1"),
+        column("reference_sha256", pa.string(), "Digest of a person's summary that ROUGE compares with; null for none"),
         column("scorer_sha", pa.string(), "Digest of versions, vocabulary and settings of the scores", nullable=False),
         column("made_at", TIMESTAMP, "When it was scored, UTC", nullable=False),
         column("run_id", pa.string(), "Dagster run that scored it", nullable=False),

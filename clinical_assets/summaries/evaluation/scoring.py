@@ -35,6 +35,7 @@ __all__ = ["OFFLINE", "SCORES", "SOURCE_ITSELF", "ScoreRun", "ScoredTable", "sco
 
 SCORES = "summaries/scores"
 SOURCE_ITSELF = "(source)"
+REFERENCES = "summaries/references"  # summaries that people wrote, where there are any
 # Raise it whenever the same texts and vocabulary could get other scores.
 SCORER_VERSION = "1"
 _BERT = ("precision", "recall", "f1")
@@ -116,6 +117,7 @@ def score_batch(
     names = vocabulary()
     work = _Scoring(names, {"scorer_sha": scorer_sha(study, names)}, {"run_id": run_id, "made_at": made_at})
     with withhold_messages(ContractError, OSError):
+        work.references = _references(lake)
         by_table = {one.table: _summaries(lake, one.table, batch) for one in present}
         for first in {one.first for one in present if one.first} - by_table.keys():
             by_table[first] = _summaries(lake, first, batch)
@@ -139,13 +141,22 @@ def score_batch(
 
 
 Key = tuple[Any, ...]
-_IDENTITY = ("note_id", "summarizer", "source_sha256", "text_sha256", "first_sha256", "scorer_sha")
+_IDENTITY = ("note_id", "summarizer", "source_sha256", "text_sha256", "first_sha256", "reference_sha256", "scorer_sha")
 
 
 def _summaries(lake: Lake, table: str, batch: str) -> dict[tuple[int, str], dict[str, Any]]:
     columns = ["note_id", "source_sha256", "summarizer", "person_id", "text", "text_sha256"]
     rows = lake.read(table, batch, columns).to_pylist() if lake.has(table, batch) else []
     return {(row["note_id"], row["source_sha256"]): row for row in rows if row["text"] is not None}
+
+
+def _references(lake: Lake) -> dict[tuple[int, str], tuple[str, str]]:
+    """Return (note_id, digest of what was summarized) -> text and digest of a person's summary: the first by author."""
+    if not lake.has(REFERENCES):
+        return {}
+    columns = ["note_id", "note_sha256", "author", "text", "text_sha256"]
+    rows = sorted(lake.read(REFERENCES, columns=columns).to_pylist(), key=lambda row: str(row["author"]), reverse=True)
+    return {(row["note_id"], row["note_sha256"]): (row["text"], row["text_sha256"]) for row in rows}
 
 
 def _standing(lake: Lake, batch: str) -> dict[Key, list[dict[str, Any]]]:
@@ -178,6 +189,7 @@ class _Scoring:
         self._kept: list[dict[str, Any]] = []
         self._new: list[tuple[dict[str, Any], str, SummaryRow, dict[str, Ratio], str | None]] = []
         self.n_cached = self.n_computed = 0
+        self.references: Mapping[tuple[int, str], tuple[str, str]] = {}
         self.by_summarizer: dict[str, int] = {}
 
     def score(
@@ -206,7 +218,13 @@ class _Scoring:
             whole = whole or _whole(source, extractor)
             text, facts = whole
             if row is None:
-                self._add(head, "copy", copy_baseline(SummaryRow(str(source.person_id), text, facts, "", ())))
+                self._add(
+                    head,
+                    "copy",
+                    copy_baseline(
+                        SummaryRow(str(source.person_id), text, facts, "", (), reference=self._reference(source)[0])
+                    ),
+                )
                 continue
             summary = SummaryRow(
                 str(source.person_id),
@@ -216,6 +234,7 @@ class _Scoring:
                 extractor.extract(row["text"]),
                 first["text"] if first else None,
                 extractor.extract(first["text"]) if first else None,
+                self._reference(source)[0],
             )
             self._add(head, "summary", summary)
             self._add(head, "lead", lead_baseline(summary))
@@ -259,10 +278,14 @@ class _Scoring:
             "source_sha256": source.sha256,
             "text_sha256": text_sha,
             "first_sha256": first["text_sha256"] if first else None,
+            "reference_sha256": self._reference(source)[1],
             "person_id": source.person_id,
             "n_notes": len(source.notes),
             **self._identity,
         }
+
+    def _reference(self, source: Source) -> tuple[str, str] | tuple[None, None]:
+        return self.references.get((source.note_id, source.sha256), (None, None))
 
     def _add(self, head: dict[str, Any], variant: str, row: SummaryRow) -> None:
         absent = ("rouge",) if row.reference is None else ()

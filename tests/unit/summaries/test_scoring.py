@@ -120,6 +120,23 @@ def test_what_is_scored_already_is_carried_over_and_what_changed_is_not(lake, st
     assert score(lake, other).n_computed == 0
 
 
+def test_a_reference_is_compared_by_rouge_and_scores_are_made_anew_when_it_comes(lake, study) -> None:
+    score(lake, study)
+    written = [
+        {"note_id": 1, "note_sha256": sha(TEXTS[1]), "author": "a", "text": TEXTS[1], "text_sha256": sha(TEXTS[1])}
+    ]
+    table = pa.Table.from_pylist(written)
+    lake.write("summaries/references", table, table.schema)
+    run = score(lake, study)
+    assert (run.n_computed, run.n_cached) == (3, 6)
+    rows = rows_of(lake)
+    assert {key[2] for key in rows if key[3].startswith("rouge")} == {1}
+    assert rows[SOURCE_ITSELF, "copy", 1, "rouge2_f1"]["value"] == 1
+    assert rows["extractive_clauses", "summary", 1, "rouge1_precision"]["value"] == 1
+    assert rows["extractive_clauses", "summary", 1, "rouge1_recall"]["value"] < 1
+    assert score(lake, study).n_computed == 0
+
+
 def test_notes_out_of_scope_have_no_scores_though_summaries_of_them_are_there(lake, study) -> None:
     run = score(lake, study, scope={1, 3})
     assert {key[2] for key in rows_of(lake)} == {1, 3}
