@@ -14,6 +14,7 @@ from clinical_assets.annotations.assets import REVIEW_EXPORT, build_annotation_a
 from clinical_assets.annotations.checks import NEAR_DUPLICATES_CHECK, build_annotation_checks
 from clinical_assets.cohort.assets import build_cohort_assets
 from clinical_assets.cohort.omop_landing import cdm_tables
+from clinical_assets.exploration.assets import CLEANING_KEYS, seed_cleaning
 from clinical_assets.labels.assets import (
     MODEL_LABELS,
     NOTE_SCOPE,
@@ -38,6 +39,8 @@ from clinical_assets.privacy import switch_off_telemetry
 from clinical_assets.processor import share_processor
 from clinical_assets.summaries.assets import build_summary_assets, summary_keys
 from clinical_assets.summaries.checks import build_summary_checks
+from clinical_assets.summaries.evaluation.assets import SCORES_KEY, build_evaluation_assets
+from clinical_assets.summaries.evaluation.checks import build_target_checks
 from resources.dbt import dbt_resource, ensure_manifest
 from resources.deployment import DeploymentResource
 from resources.gpu import GpuResource
@@ -97,6 +100,8 @@ def build_defs(
         *build_adapter_assets(adapted),
         *build_adapted_label_assets(adapted),
         *build_summary_assets(NOTE_SCOPE),
+        *build_evaluation_assets(NOTE_SCOPE),
+        seed_cleaning,
         label_report_figures,
     ]
     assets = dg.map_asset_specs(with_automation, built)
@@ -105,11 +110,12 @@ def build_defs(
     landing = sorted(spec.key for spec in specs if spec.key.path[0] == "landing")
     models = sorted(spec.key for spec in specs if spec.key.path[0] == "models")
     # With the annotation tables, which are read anew before each build: that costs 2 s, and no build is behind on labels.
-    apart = {*per_batch, *landing, *models, *adapters, NOTE_SCOPE, REVIEW_EXPORT}
+    apart = {*per_batch, *landing, *models, *adapters, NOTE_SCOPE, REVIEW_EXPORT, *CLEANING_KEYS}
     warehouse = sorted(spec.key for spec in specs if spec.key not in apart)
     # of what is trained, what this deployment has the machine for
     profile = deployment.settings().profile
     trained_here = [entry for entry in adapted if entry.profile == profile]
+    summaries = [*summary_keys(), SCORES_KEY]
     intake = sorted(ingest_note_batch.keys)
     ingest_job = build_ingest_job(intake)
     landed = cdm_tables(json.loads(manifest.read_text(encoding="utf-8")))
@@ -125,12 +131,13 @@ def build_defs(
             *build_evaluation_checks(),
             *build_annotation_checks(),
             *build_summary_checks(),
+            *build_target_checks(),
             *build_failed_partition_checks(per_batch),
         ],
         jobs=[
             ingest_job,
             *build_jobs(
-                per_batch=[key for key in per_batch if key not in {*model_labels, *summary_keys()}],
+                per_batch=[key for key in per_batch if key not in {*model_labels, *summaries}],
                 intake=intake,
                 landing=landing,
                 warehouse=warehouse,
@@ -140,10 +147,11 @@ def build_defs(
                     *(model_labels_key(entry, adapted=True) for entry in adapted if entry.profile == "demo"),
                 ],
                 adapters=[key for entry in trained_here for key in adapter_keys(entry)],
-                summaries=summary_keys(),
+                summaries=summaries,
                 on_demand=[dg.AssetCheckKey(model_labels_key(entry), INJECTION_CHECK) for entry in labelling],
                 annotations=[key for key in warehouse if key.path[0] == "annotations"],
                 review_export=REVIEW_EXPORT,
+                exploration=CLEANING_KEYS,
                 daily=[NEAR_DUPLICATES_CHECK],
             ),
         ],

@@ -48,7 +48,8 @@ from clinical_assets.summaries.extractive import summarize
 from clinical_assets.summaries.rouge import ROUGE_KINDS, rouge_pairs
 from clinical_assets.summaries.sentence_vectors import SentenceEncoder, sentence_encoder
 from clinical_assets.summaries.source import Source, SourceNote
-from clinical_assets.summaries.spans import count_tokens, render
+from clinical_assets.summaries.spans import render
+from clinical_assets.summaries.text_metrics import count_tokens
 from clinical_assets.summaries.vocabulary import vocabulary_of
 
 DATA = Path(os.environ.get("CLINICAL_PUBLIC_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))

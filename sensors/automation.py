@@ -8,11 +8,13 @@ __all__ = ["build_automation_sensors", "refresh_aggregate", "refresh_on_change",
 
 # Set on an asset to choose otherwise than by its partitions: "manual" has no condition, "follow_code" also reruns
 # when its code version changes (cheap assets only: a prompt edit must not requeue every batch of a language model),
-# "keep_history" does not rerun when another adapter is promoted.
+# "keep_history" does not rerun when another adapter is promoted, "what_there_is" does not wait for what people have to ask for.
 AUTOMATION_TAG = "clinical/automation"
 GPU_KIND = "gpu"
 ADAPTERS = dg.AssetSelection.groups("adapters")
 PROFILE_TAG = "clinical/profile"  # what a model is for: demo, gpu or server
+ON_GPU = dg.AssetSelection.kind(GPU_KIND) | dg.AssetSelection.tag(PROFILE_TAG, "server")
+OPT_IN = ON_GPU | dg.AssetSelection.tag(AUTOMATION_TAG, "manual")
 
 
 def refresh_on_change() -> dg.AutomationCondition:
@@ -39,6 +41,13 @@ def follow_code() -> dg.AutomationCondition:
     code_changed = condition.code_version_changed().since(condition.newly_requested())
     waits = condition.all_deps_blocking_checks_passed() & ~condition.any_deps_missing()
     return ((_trigger() | code_changed) & waits & _idle()).with_label("follow_code")
+
+
+def what_there_is() -> dg.AutomationCondition:
+    """Like :func:`refresh_on_change`, but what only a person launches, or a GPU makes, may be missing: it joins when it is there."""
+    condition = dg.AutomationCondition
+    waits = condition.all_deps_blocking_checks_passed() & ~condition.any_deps_missing().ignore(OPT_IN)
+    return (_trigger() & waits & _idle()).with_label("what_there_is")
 
 
 def refresh_aggregate() -> dg.AutomationCondition:
@@ -72,7 +81,7 @@ def with_automation(spec: dg.AssetSpec) -> dg.AssetSpec:
     if wish == "manual" or spec.key.path[0] == "landing" or _is_intake(spec):
         return spec
     if spec.partitions_def == NOTE_BATCHES:
-        wishes = {"follow_code": follow_code, "keep_history": keep_history}
+        wishes = {"follow_code": follow_code, "keep_history": keep_history, "what_there_is": what_there_is}
         return spec.replace_attributes(automation_condition=wishes.get(wish or "", refresh_on_change)())
     return spec.replace_attributes(automation_condition=refresh_aggregate())
 
@@ -83,17 +92,16 @@ def _is_intake(spec: dg.AssetSpec) -> bool:
 
 def build_automation_sensors() -> list[dg.AutomationConditionSensorDefinition]:
     """Return the sensor for CPU assets (on) and the one for models that need a GPU or a server (off: that is opt-in)"""
-    gpu = dg.AssetSelection.kind(GPU_KIND) | dg.AssetSelection.tag(PROFILE_TAG, "server")
     return [
         dg.AutomationConditionSensorDefinition(
             "automation_cpu",
-            target=dg.AssetSelection.all() - gpu,
+            target=dg.AssetSelection.all() - ON_GPU,
             default_status=dg.DefaultSensorStatus.RUNNING,
             minimum_interval_seconds=30,
         ),
         dg.AutomationConditionSensorDefinition(
             "automation_gpu",
-            target=gpu,
+            target=ON_GPU,
             default_status=dg.DefaultSensorStatus.STOPPED,
             minimum_interval_seconds=60,
         ),

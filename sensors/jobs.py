@@ -27,6 +27,7 @@ def build_jobs(
     on_demand: list[dg.AssetCheckKey],
     annotations: list[dg.AssetKey],
     review_export: dg.AssetKey,
+    exploration: list[dg.AssetKey],
     daily: list[dg.AssetCheckKey],
 ) -> "list[UnresolvedAssetJobDefinition]":
     """Return the jobs over the given assets: per batch intake and rule labels, the warehouse, the landed snapshots, models, annotations.
@@ -73,6 +74,11 @@ def build_jobs(
             "Write the top of the review queue with texts, for an annotation tool.",
         ),
         _job(
+            "explore_seed_cleaning",
+            dg.AssetSelection.assets(*exploration),
+            "What the seed's cleaning leaves of the notes in scope: three tables and plots of length. Feeds nothing.",
+        ),
+        _job(
             "find_notes_in_scope",
             (scope | (scope.upstream() & dg.AssetSelection.assets(*warehouse))).without_checks(),
             "Build the part of the warehouse that says which notes models are asked about; the whole build tests it.",
@@ -80,7 +86,7 @@ def build_jobs(
         _job(
             "summarize_note_batch",
             without_standing_checks(summaries),
-            "Summaries of one note batch, in two extractive stages, with their checks. Needs the notes in scope.",
+            "Summaries of one note batch, in two extractive stages, with their checks and scores. Needs the notes in scope.",
         ),
         *(with_models if models else []),
         *(with_adapters if adapters else []),

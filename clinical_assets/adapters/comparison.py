@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from clinical_assets.statistics.agreement import holm, mcnemar_exact
 from clinical_assets.statistics.bootstrap import intervals, replicate_sums
-from clinical_assets.statistics.classification import Counts, Metrics, cells, metrics
+from clinical_assets.statistics.classification import Counts, Metrics, cells, macro_f1_of_positives, metrics
 
 __all__ = ["ALL_FIELDS", "COMPARED", "N_REPLICATES", "SEED", "Verdict", "comparison_rows", "verdict_of"]
 
@@ -157,16 +157,8 @@ def _field_row(
 
 
 def _overall_row(sums: Floats, found: Metrics, paired: dict[str, list[Any]]) -> dict[str, Any]:
-    f1, accuracy = np.asarray(found.f1), np.asarray(found.accuracy)
-    positive = np.asarray(found.n_positive)[..., 0] > 0
-    n_fields = positive.sum(axis=1)
-    macro = np.divide(
-        np.where(positive[..., None], np.nan_to_num(f1), 0.0).sum(axis=1),
-        n_fields[:, None],
-        out=np.full((len(sums), 2), np.nan),
-        where=n_fields[:, None] > 0,
-    )
-    mean_accuracy = np.nanmean(accuracy, axis=1)
+    macro = np.asarray(macro_f1_of_positives(Counts(*np.moveaxis(sums, -1, 0)), axis=1))
+    mean_accuracy = np.nanmean(np.asarray(found.accuracy), axis=1)
     row: dict[str, Any] = {
         "field": ALL_FIELDS,
         "n": len(paired["field"]),

@@ -17,7 +17,7 @@ from clinical_assets.language_models.answers import Answer, Backend
 from clinical_assets.language_models.catalogue import LABELS_TASK, ModelEntry
 from clinical_assets.language_models.prompts import Prompt
 from clinical_assets.language_models.training_task import Example
-from clinical_assets.statistics.classification import count, metrics
+from clinical_assets.statistics.classification import Counts, cells, macro_f1_of_positives
 
 if TYPE_CHECKING:
     from clinical_assets.language_models.loading import Loaded
@@ -95,11 +95,12 @@ def answers_to(backend: Backend, notes: Sequence[GoldNote], *, overlap: float) -
 
 def macro_f1(notes: Sequence[GoldNote], answers: Mapping[int, Answer]) -> float:
     """Return the mean F1 over the fields with a true gold answer; 0 where there is none. A missing answer is wrong."""
-    found = []
+    tables = []
     for k in range(len(notes[0].gold) if notes else 0):
         known = [note for note in notes if note.gold[k] is not None]
-        gold = [bool(note.gold[k]) for note in known]
-        if any(gold):
-            said = np.array([answers[note.note_id].values[k] for note in known], dtype=object)
-            found.append(float(metrics(count(gold, said)).f1))
-    return sum(found) / len(found) if found else 0.0
+        said = np.array([answers[note.note_id].values[k] for note in known], dtype=object)
+        tables.append(cells([bool(note.gold[k]) for note in known], said).sum(axis=0))
+    if not tables:
+        return 0.0
+    macro = float(macro_f1_of_positives(Counts(*np.stack(tables, axis=1))))
+    return 0.0 if np.isnan(macro) else macro

@@ -34,6 +34,7 @@ _SQL = (
     "select rule, n_before, n_dropped, n_after from cohort.attrition order by rule_order",
     "select model, status, n_train, macro_f1_base, macro_f1_adapter, macro_f1_difference_low from adapters.registry",
     "from labels.evaluation_summary where note_set = 'test' order by macro_f1 desc",
+    "select summarizer, metric, macro, macro_low, macro_high, micro from summaries.metrics where variant = 'summary' and n_defined > 0",
     "from published.field_counts where population = 'cohort' order by field, labeller",
     "select reason, count(*) as n from ops.rejects group by reason order by n desc",
 )
@@ -110,6 +111,7 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
     made = {table: sum(lake.n_rows(table, batch) for batch in lake.batches(table)) for table in _COUNTED}
     say("in the lake: " + ", ".join(f"{n:,} {_COUNTED[table]}" for table, n in made.items()))
     say(f"warehouse  {settings.warehouse}\nfigures    {settings.report / 'figures'}\nlake       {settings.lake}")
+    say(f"summaries  {settings.report / 'summaries.md'}, as files in {settings.exports / 'summaries'}")
     say(f"landing    {settings.landing}\nTry:")
     command = os.path.relpath(sys.argv[0]) if os.path.isabs(sys.argv[0]) else sys.argv[0]
     for sql in _SQL:

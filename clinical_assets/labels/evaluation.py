@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from clinical_assets.labels.answer_cube import AnswerCube, rows_table, values_by
 from clinical_assets.statistics.bootstrap import intervals, replicate_sums
-from clinical_assets.statistics.classification import Counts, Metrics, cells, metrics
+from clinical_assets.statistics.classification import Counts, Metrics, cells, macro_f1_of_positives, metrics
 
 __all__ = ["N_REPLICATES", "SEED", "evaluation_table", "summary_table"]
 
@@ -142,11 +142,9 @@ def summary_table(items: pa.Table, thresholds: pa.Table) -> pa.Table:
     """
     rows: list[dict[str, Any]] = []
     for judged in _judge(items, thresholds):
-        f1 = np.asarray(metrics(Counts(*np.moveaxis(judged.sums, -1, 0))).f1)
-        positive = judged.sums[..., 0] + judged.sums[..., 2] > 0  # then F1 is defined
-        n_fields = positive.sum(axis=2)
-        total = np.where(positive, f1, 0.0).sum(axis=2)
-        macro = np.divide(total, n_fields, out=np.full(total.shape, np.nan), where=n_fields > 0)
+        counts = Counts(*np.moveaxis(judged.sums, -1, 0))
+        n_fields = (np.asarray(counts.tp) + np.asarray(counts.fn) > 0).sum(axis=2)
+        macro = macro_f1_of_positives(counts)
         micro = metrics(Counts(*np.moveaxis(judged.sums.sum(axis=2), -1, 0)))
         quantities = dict(zip(_OVERALL, (macro, micro.precision, micro.recall, micro.f1), strict=True))
         limits = {name: intervals(np.asarray(values)[1:]) for name, values in quantities.items()}

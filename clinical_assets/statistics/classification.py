@@ -11,7 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Counts", "Metrics", "as_flags", "cells", "clopper_pearson", "count", "metrics", "rogan_gladen", "wilson"]
+__all__ = [
+    "Counts",
+    "Metrics",
+    "as_flags",
+    "cells",
+    "clopper_pearson",
+    "count",
+    "macro_f1_of_positives",
+    "metrics",
+    "rogan_gladen",
+    "wilson",
+]
 
 Floats = npt.NDArray[np.float64]
 Quantity = float | npt.NDArray[np.float64]
@@ -210,6 +221,29 @@ def metrics(counts: Counts) -> Metrics:
         "kappa": _ratio(2 * cross, (tp + fp) * (fp + tn) + (tp + fn) * (fn + tn)),
     }
     return Metrics(**{name: _plain(values) for name, values in found.items()})
+
+
+def macro_f1_of_positives(counts: Counts, axis: int = -1) -> Quantity:
+    """Return the mean F1 over the fields with at least one true gold answer: there F1 is defined whatever was answered.
+
+    A field without one would enter the mean of a labeller that wrongly says true there, as 0, and be left out of that of one
+    that does not: labellers would be compared over different fields.
+
+    Parameters
+    ----------
+    counts
+        Tables of many fields.
+    axis
+        Where the fields are.
+
+    Returns
+    -------
+    float or array
+        The shape of the counts without that axis; nan where no field has a true gold answer.
+    """
+    f1, positive = np.asarray(metrics(counts).f1), np.asarray(counts.tp) + np.asarray(counts.fn) > 0
+    total = np.where(positive, f1, 0.0).sum(axis=axis)
+    return _plain(_ratio(total, positive.sum(axis=axis)))
 
 
 def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, float]:

@@ -6,11 +6,22 @@ import pyarrow as pa
 
 from clinical_assets.storage.columns import TIMESTAMP, column
 
-__all__ = ["SUMMARIES", "SUMMARY_IDENTITY", "SUMMARY_STATUSES", "SUMMARY_TABLES"]
+__all__ = [
+    "SCORED_VARIANTS",
+    "SUMMARIES",
+    "SUMMARY_CONTROLS",
+    "SUMMARY_IDENTITY",
+    "SUMMARY_SCORES",
+    "SUMMARY_STATUSES",
+    "SUMMARY_TABLES",
+]
 
 SUMMARY_STATUSES = ("summarized", "over_target", "one_line", "no_text", "not_english")
 # What makes two summaries the same: the same texts, summarized the same way.
 SUMMARY_IDENTITY = ("note_id", "source_sha256", "summarizer", "settings_sha")
+
+# A summary, the beginning of its source at the same length, the whole source.
+SCORED_VARIANTS = ("summary", "lead", "copy")
 
 _SPAN = pa.struct([pa.field("note_id", pa.int64()), pa.field("start", pa.int32()), pa.field("end", pa.int32())])
 
@@ -55,7 +66,50 @@ SUMMARIES = pa.schema(
     ]
 )
 
+SUMMARY_SCORES = pa.schema(
+    [
+        column("note_id", pa.int64(), "OMOP note.note_id; of a person's window its latest note", nullable=False),
+        column("summarizer", pa.string(), "Who summarized; (source) for the copy", nullable=False),
+        column("variant", pa.string(), " | ".join(SCORED_VARIANTS), nullable=False),
+        column("metric", pa.string(), "Name of the metric", nullable=False),
+        column("numerator", pa.float64(), "Count, or a score", nullable=False),
+        column("denominator", pa.float64(), "Count, or 1; 0 where the metric is undefined", nullable=False),
+        column("value", pa.float64(), "numerator / denominator; null where undefined"),
+        column("flagged", pa.bool_(), "Known, but kept out of means: too short to be shortened", nullable=False),
+        column("encoder", pa.string(), "Of a BERTScore: encoder, revision, layer; null for other metrics"),
+        column("person_id", pa.int64(), "OMOP person.person_id", nullable=False),
+        column("batch", pa.string(), "Note batch", nullable=False),
+        column("n_notes", pa.int32(), "Notes that were summarized together", nullable=False),
+        column("source_sha256", pa.string(), "Digest of what was summarized", nullable=False),
+        column("text_sha256", pa.string(), "Digest of the summary, of the source for the copy", nullable=False),
+        column("first_sha256", pa.string(), "Digest of the summary of stage 1 that was shortened; null for stage 1"),
+        column("reference_sha256", pa.string(), "Digest of a person's summary that ROUGE compares with; null for none"),
+        column("scorer_sha", pa.string(), "Digest of versions, vocabulary and settings of the scores", nullable=False),
+        column("made_at", TIMESTAMP, "When it was scored, UTC", nullable=False),
+        column("run_id", pa.string(), "Dagster run that scored it", nullable=False),
+    ]
+)
+
+SUMMARY_CONTROLS = pa.schema(
+    [
+        column("summarizer", pa.string(), "Who summarized", nullable=False),
+        column("fit", pa.string(), "How a summary is compared with a text: rouge2_f1", nullable=False),
+        column("own", pa.float64(), "Mean fit to the own source; null where undefined"),
+        column("shuffled", pa.float64(), "Mean fit to sources of other persons"),
+        column("difference", pa.float64(), "own minus shuffled"),
+        column("difference_low", pa.float64(), "Lower 95 % limit, from drawing persons"),
+        column("difference_high", pa.float64(), "Upper 95 % limit"),
+        column("n_summaries", pa.int64(), "Summaries there are", nullable=False),
+        column("n_rows", pa.int64(), "Summaries drawn of these", nullable=False),
+        column("n_compared", pa.int64(), "Those with another person's source to compare with", nullable=False),
+        column("made_at", TIMESTAMP, "When it was computed, UTC", nullable=False),
+        column("run_id", pa.string(), "Dagster run that computed it", nullable=False),
+    ]
+)
+
 SUMMARY_TABLES: dict[str, pa.Schema] = {
     "summaries/verbose_extractive": SUMMARIES,
     "summaries/compressed_extractive": SUMMARIES,
+    "summaries/scores": SUMMARY_SCORES,
+    "summaries/controls": SUMMARY_CONTROLS,
 }

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Focus", "Summaries"]
+__all__ = ["BertScore", "Focus", "Summaries"]
 
 
 class Focus(BaseModel):
@@ -24,6 +24,20 @@ class Focus(BaseModel):
     opening: float = Field(0.5, ge=0, description="weight of sentences that are like the opening one")
     asked: float = Field(1.0, ge=0, description="weight of sentences with one of the words")
     words: list[str] = Field(default_factory=list, max_length=200, description="words or phrases the summary is about")
+
+
+class BertScore(BaseModel):
+    """BERTScore of summaries against their sources. Costs far more than all other metrics, so it is asked for by name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    encoder: str = Field(
+        description="folder, or Hugging Face id of what was downloaded, e.g. emilyalsentzer/Bio_ClinicalBERT"
+    )
+    layer: int = Field(9, ge=1, description="hidden layer that is read; 9 for models of 12 layers")
+    most_notes: int = Field(
+        200, ge=1, description="at most so many notes of a batch, chosen by digest, the same every time"
+    )
 
 
 class Summaries(BaseModel):
@@ -53,3 +67,4 @@ class Summaries(BaseModel):
     entities: dict[Literal["disease", "drug", "procedure"], list[str]] = Field(
         default_factory=dict, description="fields of the study whose terms name a disease, drugs or a procedure"
     )
+    bertscore: BertScore | None = Field(None, description="BERTScore against the source; absent: not computed")

@@ -18,7 +18,8 @@ from clinical_assets.summaries.covering import cover
 from clinical_assets.summaries.extractive import Draft, FactId, fact_id, units_with_facts
 from clinical_assets.summaries.facts import Fact
 from clinical_assets.summaries.source import Source, Unit
-from clinical_assets.summaries.spans import Span, count_tokens, render
+from clinical_assets.summaries.spans import Span, render
+from clinical_assets.summaries.text_metrics import count_tokens
 
 __all__ = ["CLAUSES_VERSION", "Clause", "compress", "cut", "lost_or_turned"]
 

@@ -17,8 +17,9 @@ from clinical_assets.summaries.facts import Fact
 from clinical_assets.summaries.focus import priors
 from clinical_assets.summaries.sentence_vectors import SentenceEncoder
 from clinical_assets.summaries.source import Source, Unit
-from clinical_assets.summaries.spans import Span, count_tokens, render
+from clinical_assets.summaries.spans import Span, render
 from clinical_assets.summaries.submodular import Choice, Objective, choose
+from clinical_assets.summaries.text_metrics import count_tokens
 
 __all__ = [
     "EXTRACTIVE_VERSION",

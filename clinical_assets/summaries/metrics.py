@@ -24,7 +24,16 @@ from clinical_assets.summaries.ratios import UNDEFINED, Ratio, plain_value
 from clinical_assets.summaries.rouge import ROUGE_KINDS, Words, rouge
 from clinical_assets.summaries.text_metrics import SHORT_TOKENS, compression, count_tokens, repetition
 
-__all__ = ["Aggregate", "SummaryRow", "aggregate", "copy_baseline", "lead_baseline", "row_metrics", "score_rows"]
+__all__ = [
+    "Aggregate",
+    "SummaryRow",
+    "aggregate",
+    "aggregate_arrays",
+    "copy_baseline",
+    "lead_baseline",
+    "row_metrics",
+    "score_rows",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -183,14 +192,45 @@ def aggregate(
         )
     table = np.array([[(row[k].numerator, row[k].denominator, row[k].flagged) for k in names] for row in scores])
     top, bottom, flagged = np.moveaxis(table.reshape(len(scores), len(names), 3), -1, 0)
-    counted = (bottom > 0) & (flagged == 0)
-    values = np.divide(top, bottom, out=np.zeros(top.shape), where=counted)
-    parts = (values, counted.astype(np.float64), np.where(counted, top, 0.0), np.where(counted, bottom, 0.0))
+    given = {"n_replicates": n_replicates, "seed": seed}
+    return aggregate_arrays(names, top, bottom, flagged != 0, persons, level=level, **given)
+
+
+def aggregate_arrays(
+    names: Sequence[str],
+    numerators: Floats,
+    denominators: Floats,
+    flagged: npt.NDArray[np.bool_],
+    persons: Sequence[str],
+    *,
+    n_replicates: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, Aggregate]:
+    """Return `aggregate` of scores that are arrays already.
+
+    Parameters
+    ----------
+    names
+        Metrics, one per column.
+    numerators, denominators, flagged
+        Shape (n, len(names)); a denominator of 0 is undefined.
+    persons, n_replicates, seed, level
+        As for `aggregate`.
+    """
+    counted = (denominators > 0) & ~flagged
+    values = np.divide(numerators, denominators, out=np.zeros(numerators.shape), where=counted)
+    parts = (
+        values,
+        counted.astype(np.float64),
+        np.where(counted, numerators, 0.0),
+        np.where(counted, denominators, 0.0),
+    )
     people = np.asarray([str(person) for person in persons])
     sums = replicate_sums(people, np.hstack(parts), n_replicates=n_replicates, seed=seed)
     sums = np.vstack([np.hstack(parts).sum(axis=0), sums])  # the estimate is row 0
-    total, n, numerators, denominators = np.split(sums, 4, axis=1)
-    macro, micro = _quotients(total, n), _quotients(numerators, denominators)
+    total, n, over, under = np.split(sums, 4, axis=1)
+    macro, micro = _quotients(total, n), _quotients(over, under)
     found = {}
     for j, name in enumerate(names):
         mine = values[counted[:, j], j]
@@ -198,9 +238,9 @@ def aggregate(
         none = (float("nan"), float("nan"))
         found[name] = Aggregate(
             name,
-            len(scores),
+            len(people),
             int(mine.size),
-            int((flagged[:, j] != 0).sum()),
+            int(flagged[:, j].sum()),
             float(macro[0, j]),
             *(none if few else interval(macro[1:, j], level)),
             float(mine.std(ddof=1)) if mine.size > 1 else float("nan"),

@@ -1,4 +1,4 @@
-"""Verbatim summaries: which spans of a source were kept, how they read, how long they are.
+"""Verbatim summaries: which spans of a source were kept, how they read.
 
 A summary is its spans: :func:`render` makes the same text of them again, for ever. Only white space and, where a sentence
 was shortened, a semicolon stand between them.
@@ -6,13 +6,10 @@ was shortened, a semicolon stand between them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["Span", "count_tokens", "joined", "render"]
-
-_TOKEN = re.compile(r"[^\W_]{1,80}|[^\w\s]")
+__all__ = ["Span", "joined", "render"]
 
 
 class Span(NamedTuple):
@@ -21,11 +18,6 @@ class Span(NamedTuple):
     note_id: int
     start: int
     end: int
-
-
-def count_tokens(text: str) -> int:
-    """Return the number of words and signs: a length that depends on no model's tokenizer."""
-    return sum(1 for _ in _TOKEN.finditer(text))
 
 
 def joined(text: str, spans: Sequence[tuple[int, int]]) -> str:

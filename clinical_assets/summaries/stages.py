@@ -24,7 +24,8 @@ from clinical_assets.summaries.extractive import EXTRACTIVE_VERSION, Draft, fact
 from clinical_assets.summaries.facts import Fact
 from clinical_assets.summaries.sentence_vectors import encoder_name, sentence_encoder
 from clinical_assets.summaries.source import Source, read_sources
-from clinical_assets.summaries.spans import Span, count_tokens, render
+from clinical_assets.summaries.spans import Span, render
+from clinical_assets.summaries.text_metrics import count_tokens
 from clinical_assets.summaries.vocabulary import Vocabulary
 
 __all__ = ["COMPRESSED", "VERBOSE", "Stage", "StaleStageError", "SummaryRun", "settings_sha", "summarize_batch"]

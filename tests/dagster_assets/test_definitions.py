@@ -15,18 +15,25 @@ MODEL_LABELS = {f"labels/llm_{name}" for name in DEMO_MODELS | GPU_MODELS | SERV
 ADAPTERS = {f"adapters/labels_{name}{step}" for name in ADAPTED for step in ("", "_evaluation", "_promotion")}
 MODELS = {f"models/{name}" for name in DEMO_MODELS}
 SUMMARIES = {"summaries/verbose_extractive", "summaries/compressed_extractive"}
+SCORES = {"summaries/scores"}
 PER_BATCH = {
     "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "labels/regex", "labels/regex_seed", "notes/note_scope",
-} | MODEL_LABELS | ADAPTED_LABELS | SUMMARIES  # fmt: skip
+} | MODEL_LABELS | ADAPTED_LABELS | SUMMARIES | SCORES  # fmt: skip
 ANNOTATIONS = {"annotations/human_labels", "annotations/rejects", "annotations/adjudicated", "annotations/splits"}
-ON_REQUEST = {"annotations/review_export"}
+ON_REQUEST = {
+    "annotations/review_export",
+    *(f"exploration/{t}" for t in ("cleaned_full", "cleaned_text", "cleaning_steps")),
+}
 WAREHOUSE = {
     "notes/note_index", "labels/regex_labels", "labels/concept_counts", "ops/batches", "ops/rejects", "ops/study_parameters",
     "notes/latest_progress_notes", "notes/labelling_scope", "labels/manual_labels", "labels/current_labels", "report/figures",
-    "labels/model_labels", "summaries/summaries", "report/label_figures", "labels/annotations", "labels/annotator_agreement", *ANNOTATIONS,
+    "labels/model_labels", "report/label_figures", "report/summary_figures", "labels/annotations", "labels/annotator_agreement", *ANNOTATIONS,
     *(f"labels/{t}" for t in (
         "annotation_splits", "evaluation_items", "scope_answers", "evaluation", "evaluation_summary", "label_thresholds",
         "label_reliability", "structured_answers", "agreement", "agreement_overall", "consensus", "review_queue", "label_costs",
+    )),
+    *(f"summaries/{t}" for t in (
+        "summaries", "note_scores", "metrics", "samples", "checklist", "compression_retention", "input_dependence", "controls", "export",
     )),
     *(f"adapters/{t}" for t in ("registry", "scores", "epochs", "test_answers")),
     *(f"cohort/{t}" for t in (
@@ -85,6 +92,7 @@ def test_everything_but_sources_and_intake_refreshes_by_condition(defs) -> None:
     assert {key for key, label in conditions.items() if label == "follow_code"} == {"labels/regex", "labels/regex_seed"}
     assert {key for key, label in conditions.items() if label == "refresh_aggregate"} == WAREHOUSE | MODELS
     assert {key for key, label in conditions.items() if label == "refresh_on_change"} == MODEL_LABELS | SUMMARIES
+    assert {key for key, label in conditions.items() if label == "what_there_is"} == SCORES
     assert {key for key, label in conditions.items() if label == "keep_history"} == ADAPTED_LABELS
     assert {key for key, label in conditions.items() if label is None} == {k for k in conditions if k.startswith(("landing/",))} | {
         "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "notes/note_scope", *ON_REQUEST, *ADAPTERS,

@@ -23,6 +23,7 @@ FRENCH = (
     "depuis deux ans avec une bonne tolérance et sans effets sur la vie quotidienne. Les analyses sont dans les normes pour le mois."
 )
 STAGES = ("summaries/verbose_extractive", "summaries/compressed_extractive")
+SCORES = "summaries/scores"
 JOB = "summarize_note_batch"
 
 
@@ -86,11 +87,16 @@ def test_two_stages_on_good_and_bad_notes(everyone, execute, instance) -> None:
     shown = metadata(first, STAGES[1])
     assert (shown["n_computed"], shown["n_cached"]) == (4, 0)
     assert shown["rows_by_status"] == {"summarized": 1, "no_text": 1, "not_english": 1, "one_line": 1}
-    assert CANARY not in json.dumps([metadata(first, table) for table in STAGES], default=str)
+    assert CANARY not in json.dumps([metadata(first, table) for table in (*STAGES, SCORES)], default=str)
+    # notes without a summary have no scores; two summarizers and the source itself for the other two
+    shown = metadata(first, SCORES)
+    assert shown["summaries"] == {"extractive": 2, "extractive_clauses": 2, "(source)": 2}
+    assert shown["n_notes_with_bertscore"] == "not computed: summaries.bertscore is not set"
 
     again = execute(JOB, "b1")
     for table in STAGES:
         assert (metadata(again, table)["n_computed"], metadata(again, table)["n_cached"]) == (0, 4)
+    assert (metadata(again, SCORES)["n_computed"], metadata(again, SCORES)["n_cached"]) == (0, 6)
     assert versions(first) == versions(again)
 
     # one note changed: it alone is summarized anew
@@ -108,7 +114,8 @@ def test_two_stages_on_good_and_bad_notes(everyone, execute, instance) -> None:
     assert versions(changed) != versions(first)
     assert "Hb 9.9" in {r["note_id"]: r["text"] for r in lake.read(STAGES[1], "b1").to_pylist()}[1]
 
-    execute("build_warehouse_job")
+    built = execute("build_warehouse_job")
+    assert_evaluated(everyone, built)
     with duckdb.connect(str(everyone.data / "warehouse" / "clinical.duckdb"), read_only=True) as connection:
         counted = connection.execute(
             "select summarizer, stage, count(*), count(ratio), count(numeric_retention) from summaries.summaries group by all order by 2"
@@ -126,6 +133,72 @@ def test_two_stages_on_good_and_bad_notes(everyone, execute, instance) -> None:
     for run in instance.get_runs():
         said = " ".join(str(entry) for entry in instance.all_logs(run.run_id))
         assert CANARY not in said, run.job_name
+
+
+def assert_evaluated(hospital, built) -> None:
+    """Tables, checks, section and export say the same, and hold no text."""
+    warehouse = hospital.data / "warehouse" / "clinical.duckdb"
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        of_notes = connection.execute(
+            "select summarizer, note_id, n_hallucinated_numbers, numeric_retention from summaries.samples order by all"
+        ).fetchall()
+        assert [row[:3] for row in of_notes] == [
+            ("extractive", 1, 0), ("extractive", 4, 0), ("extractive_clauses", 1, 0), ("extractive_clauses", 4, 0),
+        ]  # fmt: skip
+        assert [row[3] for row in of_notes][1::2] == [None, None]  # note 4 has no number to keep
+        counted = connection.execute(
+            "select n_rows, n_defined, n_flagged, macro from summaries.metrics "
+            "where summarizer = 'extractive_clauses' and variant = 'summary' and metric = 'compression_tokens_vs_first_stage'"
+        ).fetchone()
+        assert counted[:3] == (2, 1, 1)  # one line is too short to be shortened: in no mean
+        assert counted[3] <= 0.6
+        items = connection.execute(
+            "select item, n_in_source, n_in_summary from summaries.checklist where summarizer = 'extractive' and note_id = 1 order by 1"
+        ).fetchall()
+        assert {item for item, *_ in items} >= {"diagnoses", "doses", "follow_up", "labs", "medications", "timeline"}
+        assert connection.execute("select count(*) from summaries.input_dependence").fetchone() == (2,)
+    said = {
+        c.check_name: c
+        for c in built.get_asset_check_evaluations()
+        if list(c.asset_key.path) == ["summaries", "metrics"]
+    }
+    ratio = said["compression_ratio_is_at_most_0_6"]
+    assert ratio.passed
+    assert ratio.severity == dg.AssetCheckSeverity.WARN
+    assert ratio.metadata["values"].value["extractive_clauses"]["macro"] == counted[3]
+    assert said["no_number_is_hallucinated"].passed
+    section = (hospital.data / "report" / "summaries.md").read_text(encoding="utf-8")
+    assert f"| {counted[3]:.3f} " in section
+    folder = hospital.data / "exports" / "summaries"
+    exported = json.loads((folder / "summaries.json").read_text(encoding="utf-8"))
+    assert exported["snapshot"]["summaries"]["compressed_ratio"] == 0.6
+    assert {one["summarizer"] for one in exported["snapshot"]["summarizers"]} == {"extractive", "extractive_clauses"}
+    assert {path.name for path in folder.iterdir()} == {
+        "metrics.csv", "samples.csv", "checklist.csv", "compression_retention.csv", "input_dependence.csv", "summaries.json",
+    }  # fmt: skip
+    assert folder.parent.stat().st_mode & 0o077 == 0
+    assert not [
+        path
+        for path in [*folder.iterdir(), hospital.data / "report" / "summaries.md"]
+        if CANARY in path.read_text("utf-8")
+    ]
+
+
+def test_notes_out_of_scope_are_neither_summarized_nor_scored(hospital, execute, monkeypatch, tmp_path) -> None:
+    from clinical_assets.study.load import DEFAULT_STUDY
+
+    study = tmp_path / "study.yaml"
+    said = DEFAULT_STUDY.read_text(encoding="utf-8").replace("label_scope: latest", "label_scope: cohort")
+    study.write_text(said, encoding="utf-8")
+    monkeypatch.setenv("CLINICAL_STUDY", str(study))
+    # of person 1, who is in the cohort, a note in the window and one before it; person 2 is not in the cohort
+    hospital.land("b1", note(1, 1, LONG), note(2, 1, LONG, "2001-01-01"), note(3, 2, LONG.replace("CML", "")))
+    execute("materialize_note_batch", "b1")
+    execute("find_notes_in_scope")
+    execute(JOB, "b1")
+    lake = Lake(hospital.data / "lake")
+    for table in (*STAGES, SCORES):
+        assert set(lake.read(table, "b1", ["note_id"])["note_id"].to_pylist()) == {1}, table
 
 
 def versions(result) -> list[str]:

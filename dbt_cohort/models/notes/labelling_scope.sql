@@ -3,6 +3,7 @@
 -- Named here because the graph is parsed with the default scope: with another one it would not know the order of the tables.
 -- depends_on: {{ ref('latest_progress_notes') }}
 -- depends_on: {{ ref('note_index') }}
+-- depends_on: {{ ref('cml_imatinib') }}
 {% if param('label_scope') == 'latest' %}
 select note_id, person_id, batch, text_sha256, 'latest' as scope
 from {{ ref('latest_progress_notes') }}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import warnings
 
 import numpy as np
@@ -17,6 +18,7 @@ from clinical_assets.statistics.classification import (
     as_flags,
     clopper_pearson,
     count,
+    macro_f1_of_positives,
     metrics,
     rogan_gladen,
     wilson,
@@ -183,3 +185,17 @@ def test_rogan_gladen_stays_in_bounds_and_needs_a_labeller_better_than_chance() 
     assert np.isnan(rogan_gladen(0.3, 0.7, 0.3))
     assert np.isnan(rogan_gladen(0.3, 0.2, 0.2))
     np.testing.assert_allclose(rogan_gladen([0.14, np.nan], [0.8, 0.8], 0.9), [(0.14 - 0.1) / 0.7, np.nan])
+
+
+def test_macro_f1_is_over_the_fields_with_gold_positives_whatever_was_answered() -> None:
+    # a false alarm on a field without positives must not change over how many fields the mean is
+    quiet, alarmed = [0, 0, 0, 10, 0], [0, 3, 0, 7, 0]
+    half = [2, 2, 2, 4, 0]
+    for other in (quiet, alarmed):
+        assert macro_f1_of_positives(Counts(*np.array([half, other]).T)) == 0.5
+    missed = [0, 0, 4, 6, 0]
+    assert macro_f1_of_positives(Counts(*np.array([half, missed]).T)) == 0.25
+    assert math.isnan(macro_f1_of_positives(Counts(*np.array([quiet, alarmed]).T)))
+    many = np.array([[half, missed], [quiet, half]])
+    assert macro_f1_of_positives(Counts(*np.moveaxis(many, -1, 0))).tolist() == [0.25, 0.5]
+    assert macro_f1_of_positives(Counts(*np.moveaxis(many, -1, 0)), axis=0).tolist() == [0.5, 0.25]

@@ -13,7 +13,8 @@ from clinical_assets.labels.sentences import sentence_spans
 from clinical_assets.summaries.clauses import compress, cut, lost_or_turned
 from clinical_assets.summaries.extractive import fact_id, summarize, units_with_facts
 from clinical_assets.summaries.source import Source, SourceNote, Unit
-from clinical_assets.summaries.spans import Span, count_tokens, joined, render
+from clinical_assets.summaries.spans import Span, joined, render
+from clinical_assets.summaries.text_metrics import count_tokens
 
 NOTE = """History of Present Illness:
 Pt is a 43 yo man with chronic myeloid leukemia since 2014. Work has been fine. He enjoys gardening and long walks.

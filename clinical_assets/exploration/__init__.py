@@ -1,0 +1,1 @@
+"""Looks at the notes that feed no model."""
