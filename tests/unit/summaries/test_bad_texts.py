@@ -12,8 +12,9 @@ from clinical_assets.storage.lake import Lake
 from clinical_assets.summaries.clauses import compress
 from clinical_assets.summaries.extractive import summarize
 from clinical_assets.summaries.source import Source, SourceNote
-from clinical_assets.summaries.spans import count_tokens, render
+from clinical_assets.summaries.spans import render
 from clinical_assets.summaries.stages import COMPRESSED, VERBOSE, summarize_batch
+from clinical_assets.summaries.text_metrics import count_tokens
 from clinical_assets.summaries.vocabulary import vocabulary_of
 from tests.unit.summaries.test_batches import NOTES, rows
 

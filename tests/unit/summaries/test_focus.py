@@ -11,8 +11,9 @@ from clinical_assets.summaries.extractive import similarity, summarize
 from clinical_assets.summaries.focus import priors
 from clinical_assets.summaries.sentence_vectors import MeanPooled, encoder_name, minilm_folder, sentence_encoder
 from clinical_assets.summaries.source import Source, SourceNote
-from clinical_assets.summaries.spans import count_tokens, render
+from clinical_assets.summaries.spans import render
 from clinical_assets.summaries.stages import VERBOSE, settings_sha
+from clinical_assets.summaries.text_metrics import count_tokens
 from clinical_assets.summaries.vocabulary import vocabulary_of
 from tests.unit.summaries.tiny_bert import write_tiny_bert
 
