@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from clinical_assets.adapters.assets import adapter_keys, build_adapter_assets, recorded_by
-from clinical_assets.annotations.assets import REVIEW_EXPORT, build_annotation_assets
+from clinical_assets.annotations.assets import LANDED_KEY, REVIEW_EXPORT, build_annotation_assets
 from clinical_assets.annotations.checks import NEAR_DUPLICATES_CHECK, build_annotation_checks
 from clinical_assets.cohort.assets import build_cohort_assets
 from clinical_assets.cohort.omop_landing import cdm_tables
@@ -38,6 +38,15 @@ from clinical_assets.privacy import switch_off_telemetry
 from clinical_assets.processor import share_processor
 from clinical_assets.summaries.assets import build_summary_assets, summary_keys
 from clinical_assets.summaries.checks import build_summary_checks
+from clinical_assets.summaries.written.assets import (
+    REFERENCE_KEYS,
+    build_reference_assets,
+    build_writer_adapters,
+    build_written_assets,
+    writer_adapter_key,
+    written_key,
+)
+from clinical_assets.summaries.written.stage import written_stages
 from resources.dbt import dbt_resource, ensure_manifest
 from resources.deployment import DeploymentResource
 from resources.gpu import GpuResource
@@ -80,6 +89,8 @@ def build_defs(
     catalogue = load_catalogue(deployment.settings().catalogue)
     labelling = catalogue.for_task("labels")
     adapted = catalogue.for_task("adapters", "labels")
+    writing = written_stages(catalogue)
+    writers = [entry for entry in catalogue.writing("verbose") if "adapters" in entry.tasks and not entry.recipe]
     model_labels = [
         *(model_labels_key(entry) for entry in labelling),
         *(model_labels_key(entry, adapted=True) for entry in adapted),
@@ -97,15 +108,20 @@ def build_defs(
         *build_adapter_assets(adapted),
         *build_adapted_label_assets(adapted),
         *build_summary_assets(NOTE_SCOPE),
+        *build_written_assets(writing, NOTE_SCOPE),
+        *build_reference_assets(LANDED_KEY),
+        *build_writer_adapters(writers),
         label_report_figures,
     ]
     assets = dg.map_asset_specs(with_automation, built)
     specs = [spec for asset in assets for spec in ([asset] if isinstance(asset, dg.AssetSpec) else asset.specs)]
     per_batch = sorted(spec.key for spec in specs if spec.partitions_def == NOTE_BATCHES and spec.key != NOTE_SCOPE)
+    written = {written_key(stage) for stage in writing}
     landing = sorted(spec.key for spec in specs if spec.key.path[0] == "landing")
     models = sorted(spec.key for spec in specs if spec.key.path[0] == "models")
     # With the annotation tables, which are read anew before each build: that costs 2 s, and no build is behind on labels.
-    apart = {*per_batch, *landing, *models, *adapters, NOTE_SCOPE, REVIEW_EXPORT}
+    writers_adapters = [writer_adapter_key(entry) for entry in writers]
+    apart = {*per_batch, *landing, *models, *adapters, *writers_adapters, *REFERENCE_KEYS, NOTE_SCOPE, REVIEW_EXPORT}
     warehouse = sorted(spec.key for spec in specs if spec.key not in apart)
     # of what is trained, what this deployment has the machine for
     profile = deployment.settings().profile
@@ -124,13 +140,13 @@ def build_defs(
             *(check for entry in labelling for check in build_injection_checks(entry)),
             *build_evaluation_checks(),
             *build_annotation_checks(),
-            *build_summary_checks(),
+            *build_summary_checks([stage.as_stage for stage in writing]),
             *build_failed_partition_checks(per_batch),
         ],
         jobs=[
             ingest_job,
             *build_jobs(
-                per_batch=[key for key in per_batch if key not in {*model_labels, *summary_keys()}],
+                per_batch=[key for key in per_batch if key not in {*model_labels, *summary_keys(), *written}],
                 intake=intake,
                 landing=landing,
                 warehouse=warehouse,

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from clinical_assets.storage.adapter_contracts import ADAPTER_TABLES
 from clinical_assets.storage.columns import TIMESTAMP, column
-from clinical_assets.storage.summary_contracts import SUMMARY_TABLES
+from clinical_assets.storage.summary_contracts import SUMMARY_REFERENCES, SUMMARY_TABLES
 
 __all__ = [
     "ADJUDICATED",
@@ -250,6 +250,8 @@ LAKE_TABLES: dict[str, pa.Schema] = {
     MODEL_LABELS: LABELS,
     **ADAPTER_TABLES,
     **SUMMARY_TABLES,
+    "summaries/references": SUMMARY_REFERENCES,
+    "summaries/reference_rejects": ANNOTATION_REJECTS,
     "annotations/human_labels": HUMAN_LABELS,
     "annotations/rejects": ANNOTATION_REJECTS,
     "annotations/adjudicated": ADJUDICATED,
