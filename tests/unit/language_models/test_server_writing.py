@@ -10,11 +10,16 @@ from clinical_assets.language_models.server_chat import ServerError
 from clinical_assets.language_models.server_pacing import Patience
 from clinical_assets.language_models.server_writing import ServerWriter
 from clinical_assets.language_models.texts import TextRequest, WrittenText
-from tests.unit.language_models.misbehaving_server import MisbehavingServer, fails, says
+from tests.unit.language_models.misbehaving_server import MisbehavingServer, Step, completion, fails
+from tests.unit.language_models.misbehaving_server import says as answers
 from tests.unit.language_models.test_server import CANARY, QUICK, entry
 
 PROMPT = Prompt("Summarize it.", "<note>{note}</note>")
 ONCE = "Hb 12.6 on 3/17/2020, imatinib 400 mg daily. "
+
+
+def says(text: str, **how: str) -> Step:
+    return answers(lambda body: completion(text, **how))
 
 
 def written(
@@ -51,8 +56,9 @@ def test_what_passes_is_asked_again_and_what_does_not_fit_is_said() -> None:
         assert [(one.status, one.reason) for one in written(server, [CANARY])] == [("too_long", "http_413")]
     with MisbehavingServer(always=fails(401)).running() as server, pytest.raises(ServerError, match="wants an API key"):
         written(server, [CANARY])
-    with pytest.raises(EmptySlotError):
+    with MisbehavingServer().running() as server, pytest.raises(EmptySlotError):
         written(server, [" "])
+    assert server.bodies == []
 
 
 def test_the_request_says_how_to_choose_tokens() -> None:
