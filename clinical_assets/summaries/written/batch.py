@@ -114,7 +114,7 @@ def write_batch(
                 if not new:
                     work.put_by(rows)
                     put_by_at = time.monotonic()
-                failpoint("written_summaries.after_put_by")
+                    failpoint("written_summaries.after_put_by")
         except BaseException:
             if new:
                 work.put_by(rows)

@@ -42,7 +42,7 @@ def test_every_way_an_answer_can_end() -> None:
         made = written(server, [CANARY] * len(steps), max_concurrency=1)
     found = [(one.status, one.text) for one in made]
     assert found == [
-        ("written", "A summary."), ("written", "A summary."), ("truncated", "A sum"), ("looping", ONCE.strip(" .")),
+        ("written", "A summary."), ("written", "A summary."), ("truncated", "A sum"), ("looping", ONCE.strip()),
         ("empty", None), ("empty", None), ("failed", None),
     ]  # fmt: skip
     assert made[0].n_output_tokens is not None
