@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from clinical_assets.adapters.assets import adapter_keys, build_adapter_assets, recorded_by
-from clinical_assets.annotations.assets import REVIEW_EXPORT, build_annotation_assets
+from clinical_assets.annotations.assets import LANDED_KEY, REVIEW_EXPORT, build_annotation_assets
 from clinical_assets.annotations.checks import NEAR_DUPLICATES_CHECK, build_annotation_checks
 from clinical_assets.cohort.assets import build_cohort_assets
 from clinical_assets.cohort.omop_landing import cdm_tables
@@ -41,6 +41,17 @@ from clinical_assets.summaries.assets import build_summary_assets, summary_keys
 from clinical_assets.summaries.checks import build_summary_checks
 from clinical_assets.summaries.evaluation.assets import SCORES_KEY, build_evaluation_assets
 from clinical_assets.summaries.evaluation.checks import build_target_checks
+from clinical_assets.summaries.evaluation.scoring import OFFLINE, ScoredTable
+from clinical_assets.summaries.written.assets import (
+    MODEL_SUMMARIES,
+    REFERENCE_KEYS,
+    build_reference_assets,
+    build_writer_adapters,
+    build_written_assets,
+    writer_adapter_key,
+    written_key,
+)
+from clinical_assets.summaries.written.stage import written_stages
 from resources.dbt import dbt_resource, ensure_manifest
 from resources.deployment import DeploymentResource
 from resources.gpu import GpuResource
@@ -83,6 +94,8 @@ def build_defs(
     catalogue = load_catalogue(deployment.settings().catalogue)
     labelling = catalogue.for_task("labels")
     adapted = catalogue.for_task("adapters", "labels")
+    writing = written_stages(catalogue)
+    writers = [entry for entry in catalogue.writing("verbose") if "adapters" in entry.tasks and not entry.recipe]
     model_labels = [
         *(model_labels_key(entry) for entry in labelling),
         *(model_labels_key(entry, adapted=True) for entry in adapted),
@@ -90,7 +103,13 @@ def build_defs(
     adapters = [key for entry in adapted for key in adapter_keys(entry)]
     built = [
         *build_cohort_assets(
-            manifest, behind={MODEL_LABELS: model_labels, **recorded_by(adapted)}, note_scope=NOTE_SCOPE
+            manifest,
+            behind={
+                MODEL_LABELS: model_labels,
+                MODEL_SUMMARIES: [written_key(stage) for stage in writing],
+                **recorded_by(adapted),
+            },
+            note_scope=NOTE_SCOPE,
         ),
         ingest_note_batch,
         *build_annotation_assets(),
@@ -100,17 +119,25 @@ def build_defs(
         *build_adapter_assets(adapted),
         *build_adapted_label_assets(adapted),
         *build_summary_assets(NOTE_SCOPE),
-        *build_evaluation_assets(NOTE_SCOPE),
+        *build_evaluation_assets(
+            NOTE_SCOPE, [*OFFLINE, *(ScoredTable(s.as_stage.table, s.first_table) for s in writing)]
+        ),
         seed_cleaning,
+        *build_written_assets(writing, NOTE_SCOPE),
+        *build_reference_assets(LANDED_KEY),
+        *build_writer_adapters(writers),
         label_report_figures,
     ]
     assets = dg.map_asset_specs(with_automation, built)
     specs = [spec for asset in assets for spec in ([asset] if isinstance(asset, dg.AssetSpec) else asset.specs)]
     per_batch = sorted(spec.key for spec in specs if spec.partitions_def == NOTE_BATCHES and spec.key != NOTE_SCOPE)
+    written = {written_key(stage) for stage in writing}
     landing = sorted(spec.key for spec in specs if spec.key.path[0] == "landing")
     models = sorted(spec.key for spec in specs if spec.key.path[0] == "models")
     # With the annotation tables, which are read anew before each build: that costs 2 s, and no build is behind on labels.
-    apart = {*per_batch, *landing, *models, *adapters, NOTE_SCOPE, REVIEW_EXPORT, *CLEANING_KEYS}
+    writers_adapters = [writer_adapter_key(entry) for entry in writers]
+    by_hand = {*writers_adapters, *REFERENCE_KEYS, REVIEW_EXPORT, *CLEANING_KEYS}
+    apart = {*per_batch, *landing, *models, *adapters, *by_hand, NOTE_SCOPE}
     warehouse = sorted(spec.key for spec in specs if spec.key not in apart)
     # of what is trained, what this deployment has the machine for
     profile = deployment.settings().profile
@@ -130,14 +157,14 @@ def build_defs(
             *(check for entry in labelling for check in build_injection_checks(entry)),
             *build_evaluation_checks(),
             *build_annotation_checks(),
-            *build_summary_checks(),
+            *build_summary_checks([stage.as_stage for stage in writing]),
             *build_target_checks(),
             *build_failed_partition_checks(per_batch),
         ],
         jobs=[
             ingest_job,
             *build_jobs(
-                per_batch=[key for key in per_batch if key not in {*model_labels, *summaries}],
+                per_batch=[key for key in per_batch if key not in {*model_labels, *summaries, *written}],
                 intake=intake,
                 landing=landing,
                 warehouse=warehouse,

@@ -8,10 +8,13 @@ import dagster as dg
 
 from clinical_assets.language_models.adapter_store import adapter_folder
 from clinical_assets.language_models.answers import AnswerSchema, Backend
-from clinical_assets.language_models.catalogue import LABELS_TASK, ModelEntry
+from clinical_assets.language_models.catalogue import LABELS_TASK, SUMMARIES_TASK, ModelEntry
+from clinical_assets.language_models.decoding import Decoding
 from clinical_assets.language_models.demo_models.recipes import recipe_folder
 from clinical_assets.language_models.opening import Usage, backend_revision, open_backend
 from clinical_assets.language_models.prompts import Prompt
+from clinical_assets.language_models.texts import Writer
+from clinical_assets.language_models.writing_opening import open_writer
 from resources.deployment import DeploymentResource
 from resources.gpu import GpuResource
 
@@ -51,3 +54,20 @@ class LanguageModelsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return open_backend(
             entry, schema, prompt, folder=folder, adapter=wears, device=self.gpu.wanted, log=log, usage=usage
         )
+
+    def open_writer(
+        self,
+        entry: ModelEntry,
+        decoding: Decoding,
+        *,
+        adapter: str = "",
+        prompt: Prompt | None = None,
+        log: Callable[[str], None] = lambda line: None,
+        usage: Usage | None = None,
+    ) -> AbstractContextManager[Writer]:
+        """Open a model to write with, with an adapter for summaries (its digest) or without.
+
+        See :func:`clinical_assets.language_models.writing_opening.open_writer`.
+        """
+        wears = adapter_folder(self.deployment.settings().models, SUMMARIES_TASK, entry, adapter) if adapter else None
+        return open_writer(entry, decoding, adapter=wears, prompt=prompt, device=self.gpu.wanted, log=log, usage=usage)

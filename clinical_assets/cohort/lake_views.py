@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import duckdb
 import pyarrow as pa
 
-from clinical_assets.storage.contracts import MODEL_LABELS, MODEL_PREFIX
+from clinical_assets.storage.contracts import FAMILIES
 from clinical_assets.storage.lake import Lake
 
 __all__ = ["create_lake_views"]
@@ -20,7 +20,7 @@ def create_lake_views(connection: duckdb.DuckDBPyConnection, lake: Lake, tables:
 
     ``notes/<table>`` is ``lake.<table>``; any other ``<schema>/<table>`` is ``lake.<schema>_<table>``. Files are listed
     by name, so a batch that lands during the build cannot appear in one table and not in another. The tables of the language
-    models stand together in ``lake.labels_models``.
+    models stand together: labels in ``lake.labels_models``, summaries in ``lake.summaries_written``.
     """
     connection.execute("create schema if not exists lake")
     for table, schema in tables.items():
@@ -31,7 +31,8 @@ def create_lake_views(connection: duckdb.DuckDBPyConnection, lake: Lake, tables:
             # Human labels name the text that landed, which normalisation may have changed.
             kept.append("raw_text")
         columns = ", ".join(_column(column) for column in kept)
-        parts = lake.tables(subject, MODEL_PREFIX) if table == MODEL_LABELS else []
+        beginnings = FAMILIES.get(table, ())
+        parts = [part for start in beginnings for part in lake.tables(subject, start) if part not in tables]
         if not lake.is_local:
             # DuckDB reads object stores only through an extension that must be downloaded; pyarrow needs none.
             connection.register(

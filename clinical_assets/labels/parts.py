@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 from clinical_assets.language_models.answers import Answer, Status
@@ -31,7 +32,13 @@ class _Unit(NamedTuple):
 
 
 def parts_of(
-    text: str, section_starts: Collection[int], room: int, count: Callable[[str], int], *, overlap: float = 0.1
+    text: str,
+    section_starts: Collection[int],
+    room: int,
+    count: Callable[[str], int],
+    *,
+    overlap: float = 0.1,
+    breaks: Collection[int] | None = None,
 ) -> list[tuple[int, int]]:
     """Return (start, end) of parts of `text`, in order, each of at most `room` tokens.
 
@@ -45,13 +52,15 @@ def parts_of(
         Tokens of a text.
     overlap
         Share of a part that the next one repeats.
+    breaks
+        Offsets at which a part may begin (sentences, say); None for every line.
     """
     if room < LEAST_ROOM:
         raise ValueError(f"room is {room} tokens; expected at least {LEAST_ROOM}")
     if count(text) <= room:
         return [(0, len(text))]
     most = int(room * _MARGIN)
-    units = _units(text, max(1, most // 4), count)
+    units = _units(text, max(1, most // 4), count, breaks)
     starts = set(section_starts)
     parts = []
     first = ended = 0
@@ -105,10 +114,14 @@ def _total(numbers: Sequence[_N | None]) -> _N | None:
     return sum(known) if known else None
 
 
-def _units(text: str, most: int, count: Callable[[str], int]) -> list[_Unit]:
-    """Return the lines of a text, long ones cut further, none of more than `most` tokens (unless it is one character)."""
+def _units(text: str, most: int, count: Callable[[str], int], breaks: Collection[int] | None) -> list[_Unit]:
+    """Return lines, or what stands between breaks, long ones cut further, none of more than `most` tokens if it has two characters."""
     units = []
-    waiting = [(m.start(), m.end()) for m in _LINE.finditer(text)][::-1]
+    if breaks is None:
+        waiting = [(m.start(), m.end()) for m in _LINE.finditer(text)][::-1]
+    else:
+        borders = sorted({0, len(text), *(place for place in breaks if 0 < place < len(text))})
+        waiting = list(pairwise(borders))[::-1]
     while waiting:
         start, end = waiting.pop()
         n = count(text[start:end])

@@ -10,12 +10,25 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from clinical_assets.language_models.lora_settings import LoraSettings, preset_of
 
-__all__ = ["LABELS_TASK", "SHIPPED_CATALOGUE", "Catalogue", "CatalogueError", "ModelEntry", "load_catalogue"]
+__all__ = [
+    "EXTRACTIVE",
+    "LABELS_TASK",
+    "SHIPPED_CATALOGUE",
+    "SUMMARIES_TASK",
+    "Catalogue",
+    "CatalogueError",
+    "ModelEntry",
+    "SummaryStage",
+    "load_catalogue",
+]
 
 SHIPPED_CATALOGUE = Path(__file__).with_name("catalogue.yaml")
 
 Task = Literal["labels", "summaries", "adapters", "embeddings", "prediction"]
 LABELS_TASK: Task = "labels"  # yes/no questions about notes
+SUMMARIES_TASK: Task = "summaries"
+SummaryStage = Literal["verbose", "compressed"]
+EXTRACTIVE = "extractive"  # the summarizer without a model, whose stage 1 a model may compress
 
 
 class CatalogueError(ValueError):
@@ -45,6 +58,17 @@ class ModelEntry(BaseModel):
     licence: str = Field(min_length=2, description="licence, and what it asks of the user")
     profile: Literal["demo", "gpu", "server"]
     tasks: list[Task] = ["labels"]
+    summary_stages: list[SummaryStage] = Field(
+        ["verbose", "compressed"],
+        description="with task summaries: which stages it writes, verbose, compressed or both",
+    )
+    compresses: str | None = Field(
+        None,
+        description="whose stage 1 it compresses: a model's name, or extractive; default the first other model that writes stage 1",
+    )
+    summary_adapter: Literal["none", "required"] = Field(
+        "none", description="required: it writes stage 1 with its promoted adapter for summaries, or not at all"
+    )
     lora: str = Field("recommended", description="preset (lora_settings) that its adapters are trained by")
     server_url: str | None = Field(None, pattern=r"^https?://", description="backend server: base URL, up to /v1")
     api_key_variable: str | None = Field(None, pattern=r"^[A-Z][A-Z0-9_]*$", description="variable with the API key")
@@ -71,6 +95,12 @@ class ModelEntry(BaseModel):
             raise ValueError("reasoning models need max_thinking_tokens above 0, others none")
         if self.recipe and (self.profile != "demo" or self.backend != "transformers"):
             raise ValueError("a recipe is for profile demo and backend transformers")
+        if self.recipe and SUMMARIES_TASK in self.tasks:
+            raise ValueError("a recipe is trained to answer yes or no; it writes no summaries")
+        if not self.summary_stages or len(set(self.summary_stages)) != len(self.summary_stages):
+            raise ValueError("summary_stages: give verbose, compressed or both, each once")
+        if self.summary_adapter == "required" and "adapters" not in self.tasks:
+            raise ValueError("summary_adapter: required needs task adapters, by which the adapter is trained")
         return self
 
     @property
@@ -123,6 +153,26 @@ class Catalogue(BaseModel):
                 f"{', '.join(taken)}: the name stands for {taken[0][:-5]} with its adapter; choose another"
             )
         return self
+
+    @model_validator(mode="after")
+    def _compressed_is_written(self) -> Catalogue:
+        known = [EXTRACTIVE, *(entry.name for entry in self.writing("verbose"))]
+        for entry in self.models:
+            if entry.compresses is not None and entry.compresses not in known:
+                raise ValueError(
+                    f"{entry.name}: compresses {entry.compresses!r}, which writes no stage 1; known: {', '.join(known)}"
+                )
+        return self
+
+    def writing(self, stage: SummaryStage) -> list[ModelEntry]:
+        """Return the models that write a stage of the summaries."""
+        return [entry for entry in self.for_task(SUMMARIES_TASK) if stage in entry.summary_stages]
+
+    def compressed_by(self, entry: ModelEntry) -> str:
+        """Return whose stage 1 a model compresses: another's where there is one, its own, or else the extractive one."""
+        verbose = [other.name for other in self.writing("verbose")]
+        others = [name for name in verbose if name != entry.name]
+        return entry.compresses or next(iter([*others, *verbose]), EXTRACTIVE)
 
     def entry(self, name: str) -> ModelEntry:
         """Return the model of that name; CatalogueError names the known ones."""

@@ -39,8 +39,10 @@ class Chat:
     prompt: Prompt
     reasoning: bool = False
 
-    def render(self, note: str) -> str:
+    def render(self, note: str, **others: str) -> str:
         """Return the text that the model goes on from. Signs inside the note are defused, so that it cannot end its turn.
+
+        `others` are the texts of the prompt's other slots.
 
         Raises
         ------
@@ -51,7 +53,7 @@ class Chat:
             raise ChatTemplateError(
                 "the tokenizer has no chat template; name a jinja file as chat_template in the model's catalogue entry"
             )
-        text = self._write(self.defuse(note))
+        text = self._write(self.defuse(note), **{name: self.defuse(other) for name, other in others.items()})
         opened = text.rstrip().endswith(_OPEN_THOUGHT.strip())
         if self.reasoning:
             return text if opened else text + _OPEN_THOUGHT
@@ -112,9 +114,9 @@ class Chat:
     def _controls(token: Any) -> bool:
         return len(token.content.strip()) > 1 and bool(token.special or _BRACKETED.fullmatch(token.content))
 
-    def _write(self, note: str, answer: str | None = None) -> str:
+    def _write(self, note: str, *, answer: str | None = None, **others: str) -> str:
         """Return the conversation as text, up to where the model goes on, or with its answer."""
-        messages = self.prompt.messages(note)
+        messages = self.prompt.messages(note, **others)
         said = [] if answer is None else [{"role": "assistant", "content": answer}]
         try:
             return self._apply([*messages, *said])

@@ -9,7 +9,18 @@ from typing import Any
 
 from clinical_assets.language_models.catalogue import ModelEntry
 
-__all__ = ["Device", "DeviceError", "Footprint", "find_device", "footprint_of", "peak_memory", "refuse_if_too_large"]
+__all__ = [
+    "Device",
+    "DeviceError",
+    "Footprint",
+    "allocated",
+    "find_device",
+    "footprint_of",
+    "peak_memory",
+    "refuse_if_too_large",
+    "resident_peak",
+    "start_of_peak",
+]
 
 _BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
 # NF4 with double quantization: 4 bits a weight and 0.127 for its scales (Dettmers et al. 2023); embeddings stay 16-bit.
@@ -140,6 +151,28 @@ def peak_memory(device: Device) -> int:
         import torch
 
         return int(torch.cuda.max_memory_allocated())
+    return resident_peak()
+
+
+def resident_peak() -> int:
+    """Return the most memory of the machine that this process has used so far, bytes."""
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def start_of_peak(device: Device) -> None:
+    """Measure the peak of a GPU from here on (that of the process cannot be set back)."""
+    if device.kind == "cuda":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
+
+
+def allocated(device: Device) -> int | None:
+    """Return the memory that tensors hold on a GPU now, bytes; None where there is none."""
+    if device.kind != "cuda":
+        return None
+    import torch
+
+    return int(torch.cuda.memory_allocated())

@@ -12,23 +12,33 @@ from pathlib import Path
 from clinical_assets.language_models.adapter_store import check_prompt, read_card
 from clinical_assets.language_models.answers import AnswerSchema, Backend
 from clinical_assets.language_models.catalogue import ModelEntry
-from clinical_assets.language_models.devices import Device, find_device, peak_memory
+from clinical_assets.language_models.devices import Device, allocated, find_device, peak_memory, resident_peak
 from clinical_assets.language_models.loading import ModelError, load_model, model_revision, release
 from clinical_assets.language_models.local import LocalBackend
 from clinical_assets.language_models.prompts import Prompt
 from clinical_assets.language_models.server import ServerBackend
 
-__all__ = ["Usage", "backend_revision", "open_backend"]
+__all__ = ["Usage", "api_key", "backend_revision", "open_backend", "refuse_server_adapter"]
 
 
 @dataclass
 class Usage:
-    """What a model took: device, peak memory in bytes (of this process so far; None for a server), seconds to load."""
+    """What a model took: device, peak memory in bytes (of this process so far; None for a server), seconds to load.
+
+    `resident_bytes` is the peak of the process's own memory; `left_bytes` what is still allocated on a GPU after the model was
+    released. None where nothing was measured.
+    """
 
     device: str = "none"
     peak_bytes: int | None = None
     load_seconds: float = 0.0
     n_passes: int = 0
+    resident_bytes: int | None = None
+    left_bytes: int | None = None
+
+    def measure(self, device: Device) -> None:
+        """Measure what is left after a model was released."""
+        self.resident_bytes, self.left_bytes = resident_peak(), allocated(device)
 
 
 def backend_revision(entry: ModelEntry, folder: Path | None) -> str:
@@ -76,14 +86,10 @@ def open_backend(
     """
     spent = usage if usage is not None else Usage()
     if adapter is not None:
-        if entry.backend == "server":
-            raise ModelError(
-                f"model {entry.name!r}: an adapter cannot be put on a server's model from here; let the server load it "
-                "(vLLM: --lora-modules) and name it as model in a catalogue entry of its own"
-            )
+        refuse_server_adapter(entry)
         check_prompt(adapter, read_card(adapter), prompt.sha256)  # the rest of it is checked where it is loaded
     if entry.backend == "server":
-        server = ServerBackend(entry, schema, prompt, base_url=entry.server_url or "", api_key=_api_key(entry), log=log)
+        server = ServerBackend(entry, schema, prompt, base_url=entry.server_url or "", api_key=api_key(entry), log=log)
         spent.device = "server"
         try:
             yield server
@@ -103,7 +109,17 @@ def open_backend(
         release(loaded)
 
 
-def _api_key(entry: ModelEntry) -> str | None:
+def refuse_server_adapter(entry: ModelEntry) -> None:
+    """Raise ModelError if the model is behind a server, on which no adapter can be put from here."""
+    if entry.backend == "server":
+        raise ModelError(
+            f"model {entry.name!r}: an adapter cannot be put on a server's model from here; let the server load it "
+            "(vLLM: --lora-modules) and name it as model in a catalogue entry of its own"
+        )
+
+
+def api_key(entry: ModelEntry) -> str | None:
+    """Return the API key of a server; None where the entry names no variable. ModelError if the variable is not set."""
     if entry.api_key_variable is None:
         return None
     key = os.environ.get(entry.api_key_variable)

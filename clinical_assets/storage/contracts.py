@@ -10,13 +10,14 @@ import pyarrow as pa
 
 from clinical_assets.storage.adapter_contracts import ADAPTER_TABLES
 from clinical_assets.storage.columns import TIMESTAMP, column
-from clinical_assets.storage.summary_contracts import SUMMARY_TABLES
+from clinical_assets.storage.summary_contracts import SUMMARY_REFERENCES, SUMMARY_TABLES, WRITTEN_SUMMARIES
 
 __all__ = [
     "ADJUDICATED",
     "ADJUDICATION_STATUSES",
     "ANNOTATION_REJECTS",
     "ASSERTIONS",
+    "FAMILIES",
     "HUMAN_LABELS",
     "INTAKES",
     "LABELS",
@@ -24,7 +25,7 @@ __all__ = [
     "LABEL_STATUSES",
     "LAKE_TABLES",
     "MODEL_LABELS",
-    "MODEL_PREFIX",
+    "MODEL_SUMMARIES",
     "NOTES",
     "NOTE_STATUSES",
     "REJECTS",
@@ -235,9 +236,11 @@ SPLITS = pa.schema(
 )
 
 
-# Stands for the tables labels/llm_<model>, of which there are as many as the catalogue has models; holds no rows itself.
+# Tables that stand for others, of which there are as many as the catalogue has models, and how the names of those begin. They
+# hold no rows themselves.
 MODEL_LABELS = "labels/models"
-MODEL_PREFIX = "llm_"
+MODEL_SUMMARIES = "summaries/written"
+FAMILIES = {MODEL_LABELS: ("llm_",), MODEL_SUMMARIES: ("verbose_", "compressed_")}
 
 # Every table of the lake, declared from the start so that no scan finds nothing. Labels share one contract.
 LAKE_TABLES: dict[str, pa.Schema] = {
@@ -250,6 +253,9 @@ LAKE_TABLES: dict[str, pa.Schema] = {
     MODEL_LABELS: LABELS,
     **ADAPTER_TABLES,
     **SUMMARY_TABLES,
+    MODEL_SUMMARIES: WRITTEN_SUMMARIES,
+    "summaries/references": SUMMARY_REFERENCES,
+    "summaries/reference_rejects": ANNOTATION_REJECTS,
     "annotations/human_labels": HUMAN_LABELS,
     "annotations/rejects": ANNOTATION_REJECTS,
     "annotations/adjudicated": ADJUDICATED,

@@ -21,6 +21,7 @@ FAILPOINTS = (
     "ingest.after_rejects",
     "ingest.after_notes",
     "model_labels.after_put_by",
+    "written_summaries.after_put_by",
     "lora.before_checkpoint",
     "lora.after_checkpoint",
     "lora.before_replace",

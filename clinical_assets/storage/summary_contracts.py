@@ -11,12 +11,21 @@ __all__ = [
     "SUMMARIES",
     "SUMMARY_CONTROLS",
     "SUMMARY_IDENTITY",
+    "SUMMARY_REFERENCES",
     "SUMMARY_SCORES",
     "SUMMARY_STATUSES",
     "SUMMARY_TABLES",
+    "WRITTEN_STATUSES",
+    "WRITTEN_SUMMARIES",
 ]
 
 SUMMARY_STATUSES = ("summarized", "over_target", "one_line", "no_text", "not_english")
+# Of written summaries there are more. With a text: facts_lost (the rounds are over, and fewer facts are kept than the study wants),
+# too_short (stage 1 was so short that it is passed on), truncated, looping. Without: empty, too_long, failed, unavailable.
+WRITTEN_STATUSES = (
+    *SUMMARY_STATUSES,
+    *("facts_lost", "too_short", "truncated", "looping", "empty", "too_long", "failed", "unavailable"),
+)
 # What makes two summaries the same: the same texts, summarized the same way.
 SUMMARY_IDENTITY = ("note_id", "source_sha256", "summarizer", "settings_sha")
 
@@ -107,9 +116,50 @@ SUMMARY_CONTROLS = pa.schema(
     ]
 )
 
+_ROUND = pa.struct(
+    [
+        pa.field("n_tokens", pa.int32()),
+        pa.field("n_entities_lost", pa.int32()),
+        pa.field("n_numeric_lost", pa.int32()),
+        pa.field("n_numeric_invented", pa.int32()),
+    ]
+)
+
+# As SUMMARIES, and what only a model has. What is chosen there (spans, coverage, bound) is null or 0 here.
+WRITTEN_SUMMARIES = pa.schema(
+    [
+        *SUMMARIES,
+        column("model_revision", pa.string(), "What tells the weights from others", nullable=False),
+        column("adapter_sha", pa.string(), "Digest of the adapter; empty for none", nullable=False),
+        column("decoding", pa.string(), "How tokens were chosen", nullable=False),
+        column("input_sha256", pa.string(), "SHA-256 of the summary of stage 1 that was shortened; null for stage 1"),
+        column("n_parts", pa.int32(), "Parts in which the input was read; 0 where no model was asked", nullable=False),
+        column("n_rounds", pa.int32(), "Drafts, at most, of a part; 1 for stage 1", nullable=False),
+        column("rounds", pa.list_(_ROUND), "Stage 2: by round, over all parts, what the drafts lost of stage 1"),
+        column("n_input_tokens", pa.int64(), "Tokens that the model read for it, all calls together; null if unknown"),
+        column("n_output_tokens", pa.int64(), "Tokens that it wrote, thoughts included; null if unknown"),
+        column("reason", pa.string(), "What went wrong, in fixed words; null if nothing did"),
+    ]
+)
+
+# Gold to train writers on and to compare with; texts of people about notes, so that they stay in the lake.
+SUMMARY_REFERENCES = pa.schema(
+    [
+        column("note_id", pa.int64(), "OMOP note.note_id", nullable=False),
+        column("person_id", pa.int64(), "OMOP person.person_id", nullable=False),
+        column("note_sha256", pa.string(), "Digest of the text that was summarized", nullable=False),
+        column("author", pa.string(), "Who wrote it", nullable=False),
+        column("text", pa.large_string(), "The summary (PHI)", nullable=False),
+        column("text_sha256", pa.string(), "SHA-256 of text", nullable=False),
+        column("source_file", pa.string(), "File in landing/annotations", nullable=False),
+        column("source_sha256", pa.string(), "Its digest", nullable=False),
+    ]
+)
+
 SUMMARY_TABLES: dict[str, pa.Schema] = {
     "summaries/verbose_extractive": SUMMARIES,
     "summaries/compressed_extractive": SUMMARIES,
     "summaries/scores": SUMMARY_SCORES,
     "summaries/controls": SUMMARY_CONTROLS,
+    "summaries/references": SUMMARY_REFERENCES,
 }

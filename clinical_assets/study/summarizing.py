@@ -6,7 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["BertScore", "Focus", "Summaries"]
+from clinical_assets.study.summary_wording import SummaryWordings
+
+__all__ = ["BertScore", "Focus", "Summaries", "Written"]
 
 
 class Focus(BaseModel):
@@ -40,6 +42,34 @@ class BertScore(BaseModel):
     )
 
 
+class Written(BaseModel):
+    """How language models write summaries. The catalogue says which model writes which stage."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    wording: SummaryWordings = SummaryWordings()
+    verbose_decoding: Literal["greedy", "seed_ds"] = Field(
+        "greedy", description="stage 1: greedy, or drawn as the seed did"
+    )
+    compressed_decoding: Literal["greedy", "seed_ds_compressed"] = Field("greedy", description="stage 2: the same")
+    verbose_max_new_tokens: int = Field(1024, ge=8, description="stage 1: tokens of the model for each part")
+    compressed_max_new_tokens: int = Field(768, ge=8, description="stage 2: tokens of the model for each draft")
+    parts: Literal["join", "combine"] = Field(
+        "join",
+        description="what becomes of the summaries of the parts of a long source: join keeps them one behind the other (nothing "
+        "more is lost), combine has the model write one of them",
+    )
+    rounds: int = Field(3, ge=1, le=10, description="stage 2: drafts at most")
+    entity_retention: float = Field(
+        0.85, ge=0, le=1, description="stage 2: share of the entities of stage 1 that is enough"
+    )
+    numeric_retention: float = Field(
+        0.95, ge=0, le=1, description="stage 2: share of the numeric facts of stage 1 that is enough"
+    )
+    named_facts: int = Field(40, ge=1, description="stage 2: lost facts that a round names at most, numbers first")
+    least_tokens: int = Field(30, ge=1, description="stage 2: a summary of fewer words and signs is passed on as it is")
+
+
 class Summaries(BaseModel):
     """Summaries in two stages. Tokens are words and signs, counted the same way for every summarizer."""
 
@@ -64,6 +94,7 @@ class Summaries(BaseModel):
         "auto",
         description="who finds diseases, drugs and procedures; auto: scispaCy's en_core_sci_sm where it is installed, else our own",
     )
+    written: Written = Written()
     entities: dict[Literal["disease", "drug", "procedure"], list[str]] = Field(
         default_factory=dict, description="fields of the study whose terms name a disease, drugs or a procedure"
     )

@@ -1,6 +1,6 @@
 """Asset checks of the summaries: every source has one, it is short enough, its numbers are there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -20,9 +20,9 @@ __all__ = ["build_summary_checks"]
 _EVERY, _SHORT, _NUMBERS = "every_source_has_a_summary", "ratio_is_at_most_the_target", "numeric_facts_are_kept"
 
 
-def build_summary_checks() -> list[dg.AssetChecksDefinition]:
-    """Return the checks of both stages."""
-    return [_checks(stage) for stage in (VERBOSE, COMPRESSED)]
+def build_summary_checks(written: Sequence[Stage] = ()) -> list[dg.AssetChecksDefinition]:
+    """Return the checks of both offline stages, and of what models write."""
+    return [_checks(stage) for stage in (VERBOSE, COMPRESSED, *written)]
 
 
 def _checks(stage: Stage) -> dg.AssetChecksDefinition:

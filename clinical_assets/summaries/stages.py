@@ -28,7 +28,16 @@ from clinical_assets.summaries.spans import Span, render
 from clinical_assets.summaries.text_metrics import count_tokens
 from clinical_assets.summaries.vocabulary import Vocabulary
 
-__all__ = ["COMPRESSED", "VERBOSE", "Stage", "StaleStageError", "SummaryRun", "settings_sha", "summarize_batch"]
+__all__ = [
+    "COMPRESSED",
+    "VERBOSE",
+    "Stage",
+    "StaleStageError",
+    "SummaryRun",
+    "kept_counts",
+    "settings_sha",
+    "summarize_batch",
+]
 
 
 @dataclass(frozen=True)
@@ -213,7 +222,7 @@ class _Work:
             "n_tokens_source": n_source,
             "n_tokens_in": first["n_tokens_out"] if first else n_source,
             "n_tokens_out": count_tokens(text or ""),
-            **_kept(before, found),
+            **kept_counts(before, found),
             "coverage": draft.coverage,
             "bound": draft.bound,
             "seconds": round(time.monotonic() - started, 6),
@@ -235,7 +244,7 @@ class _Work:
         return compress(source, spans, facts, self.extractor.extract, ratio=self._rules.compressed_ratio)
 
 
-def _kept(before: Sequence[Fact], after: Sequence[Fact]) -> dict[str, int]:
+def kept_counts(before: Sequence[Fact], after: Sequence[Fact]) -> dict[str, int]:
     """Count distinct facts of a source, and those that the text of its summary says too."""
     counts: dict[str, int] = {}
     for name, numeric in (("n_entities", False), ("n_numeric", True)):

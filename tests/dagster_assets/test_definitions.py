@@ -14,8 +14,16 @@ ADAPTED_LABELS = {f"labels/llm_{name}_lora" for name in ADAPTED}
 MODEL_LABELS = {f"labels/llm_{name}" for name in DEMO_MODELS | GPU_MODELS | SERVER_MODELS}
 ADAPTERS = {f"adapters/labels_{name}{step}" for name in ADAPTED for step in ("", "_evaluation", "_promotion")}
 MODELS = {f"models/{name}" for name in DEMO_MODELS}
-SUMMARIES = {"summaries/verbose_extractive", "summaries/compressed_extractive"}
 SCORES = {"summaries/scores"}
+SUMMARIES = {
+    f"summaries/{name}"
+    for name in (
+        "verbose_extractive", "compressed_extractive", "verbose_medgemma_4b_qlora", "compressed_llama_3_8b", "verbose_llama_3_1_8b",
+        "compressed_llama_3_1_8b",
+    )
+}  # fmt: skip
+WRITERS = {"adapters/summaries_medgemma_4b_qlora", "adapters/summaries_llama_3_1_8b"}
+REFERENCES = {"summaries/references", "summaries/reference_rejects"}
 PER_BATCH = {
     "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "labels/regex", "labels/regex_seed", "notes/note_scope",
 } | MODEL_LABELS | ADAPTED_LABELS | SUMMARIES | SCORES  # fmt: skip
@@ -70,7 +78,7 @@ def test_the_graph_is_what_it_is_meant_to_be(defs) -> None:
     found = specs(defs)
     assert {
         key for key in found if not key.startswith("landing/")
-    } == PER_BATCH | WAREHOUSE | MODELS | ADAPTERS | ON_REQUEST
+    } == PER_BATCH | WAREHOUSE | MODELS | ADAPTERS | ON_REQUEST | WRITERS | REFERENCES
     assert {key for key, spec in found.items() if spec.partitions_def} == PER_BATCH
 
 
@@ -95,7 +103,7 @@ def test_everything_but_sources_and_intake_refreshes_by_condition(defs) -> None:
     assert {key for key, label in conditions.items() if label == "what_there_is"} == SCORES
     assert {key for key, label in conditions.items() if label == "keep_history"} == ADAPTED_LABELS
     assert {key for key, label in conditions.items() if label is None} == {k for k in conditions if k.startswith(("landing/",))} | {
-        "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "notes/note_scope", *ON_REQUEST, *ADAPTERS,
+        "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "notes/note_scope", *ON_REQUEST, *ADAPTERS, *WRITERS, *REFERENCES,
     }  # fmt: skip
 
 

@@ -1,6 +1,10 @@
 -- What each summary of the current version of a note is worth, in numbers: the text itself stays in the lake. One row a
 -- summarizer and note (of a person's window: its latest note).
-{% for stage, table in [(1, 'summaries_verbose_extractive'), (2, 'summaries_compressed_extractive')] %}
+{% for stage, table in [
+    (1, 'summaries_verbose_extractive'),
+    (2, 'summaries_compressed_extractive'),
+    ("case when starts_with(summary.summarizer, 'verbose_') then 1 else 2 end", 'summaries_written'),
+] %}
 select
     summary.summarizer,
     {{ stage }} as stage,

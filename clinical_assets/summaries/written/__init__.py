@@ -1,0 +1,1 @@
+"""Summaries that language models write, in two stages; the extractive ones are their baseline."""
