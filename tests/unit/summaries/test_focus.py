@@ -45,11 +45,11 @@ def test_a_focused_summary_prefers_what_is_asked_and_a_plain_one_facts(extractor
     text = " ".join(SENTENCES)
     source = Source(1, 1, (SourceNote(1, text, "sha", ()),), "ready")
     facts = {1: extractor.extract(text)}
-    plain = summarize(source, facts, ratio=1.0, max_tokens=13)
-    focused = summarize(source, facts, ratio=1.0, max_tokens=13, focus=only(asked=1, words=["purpose"]))
+    most = count_tokens(SENTENCES[3])
+    plain = summarize(source, facts, ratio=1.0, max_tokens=most)
+    focused = summarize(source, facts, ratio=1.0, max_tokens=most, focus=only(asked=1, words=["purpose"]))
     assert render(source.texts, plain.spans) == SENTENCES[1]
     assert render(source.texts, focused.spans) == SENTENCES[3]
-    assert count_tokens(SENTENCES[3]) <= 13
     assert 0 < focused.bound <= 1
 
 

@@ -239,7 +239,7 @@ def table(lake: Lake, stage: WrittenStage) -> dict[int, dict[str, Any]]:
 
 
 def test_both_stages_on_good_and_bad_notes_and_what_a_rerun_does(lake, study) -> None:
-    study = with_written(study, compressed_ratio=0.95)
+    study = with_written(study, verbose_ratio=0.8, compressed_ratio=0.95)
     first = run(lake, study, FIRST, writer := Scripted(lambda slots: slots["note"].replace("Work has been fine. ", "")))
     assert lake.read("summaries/verbose_writer", "b").schema.equals(WRITTEN_SUMMARIES, check_metadata=False)
     rows = table(lake, FIRST)
