@@ -14,6 +14,8 @@ from clinical_assets.annotations.assets import REVIEW_EXPORT, build_annotation_a
 from clinical_assets.annotations.checks import NEAR_DUPLICATES_CHECK, build_annotation_checks
 from clinical_assets.cohort.assets import build_cohort_assets
 from clinical_assets.cohort.omop_landing import cdm_tables
+from clinical_assets.embeddings.assets import NOTE_VECTORS_KEY, PERSON_KEYS, build_embedding_assets
+from clinical_assets.embeddings.checks import build_embedding_checks
 from clinical_assets.labels.assets import (
     MODEL_LABELS,
     NOTE_SCOPE,
@@ -97,6 +99,7 @@ def build_defs(
         *build_adapter_assets(adapted),
         *build_adapted_label_assets(adapted),
         *build_summary_assets(NOTE_SCOPE),
+        *build_embedding_assets(NOTE_SCOPE),
         label_report_figures,
     ]
     assets = dg.map_asset_specs(with_automation, built)
@@ -105,7 +108,7 @@ def build_defs(
     landing = sorted(spec.key for spec in specs if spec.key.path[0] == "landing")
     models = sorted(spec.key for spec in specs if spec.key.path[0] == "models")
     # With the annotation tables, which are read anew before each build: that costs 2 s, and no build is behind on labels.
-    apart = {*per_batch, *landing, *models, *adapters, NOTE_SCOPE, REVIEW_EXPORT}
+    apart = {*per_batch, *landing, *models, *adapters, NOTE_SCOPE, REVIEW_EXPORT, *PERSON_KEYS}
     warehouse = sorted(spec.key for spec in specs if spec.key not in apart)
     # of what is trained, what this deployment has the machine for
     profile = deployment.settings().profile
@@ -125,12 +128,13 @@ def build_defs(
             *build_evaluation_checks(),
             *build_annotation_checks(),
             *build_summary_checks(),
+            *build_embedding_checks(),
             *build_failed_partition_checks(per_batch),
         ],
         jobs=[
             ingest_job,
             *build_jobs(
-                per_batch=[key for key in per_batch if key not in {*model_labels, *summary_keys()}],
+                per_batch=[key for key in per_batch if key not in {*model_labels, *summary_keys(), NOTE_VECTORS_KEY}],
                 intake=intake,
                 landing=landing,
                 warehouse=warehouse,
@@ -141,6 +145,8 @@ def build_defs(
                 ],
                 adapters=[key for entry in trained_here for key in adapter_keys(entry)],
                 summaries=summary_keys(),
+                note_vectors=NOTE_VECTORS_KEY,
+                person_vectors=PERSON_KEYS,
                 on_demand=[dg.AssetCheckKey(model_labels_key(entry), INJECTION_CHECK) for entry in labelling],
                 annotations=[key for key in warehouse if key.path[0] == "annotations"],
                 review_export=REVIEW_EXPORT,

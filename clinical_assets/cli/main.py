@@ -136,6 +136,29 @@ def query(
         )
 
 
+@app.command("nearest-notes")
+def nearest_notes_(
+    note_id: Annotated[int, typer.Argument(help="note_id of a note whose vector is in the lake")],
+    n: Annotated[int, typer.Option(min=1, max=1000, help="Notes shown at most")] = 10,
+    same_person: Annotated[bool, typer.Option("--same-person", help="Also notes of the same person")] = False,
+    output: Annotated[str, typer.Option("--format", help="table, csv or json")] = "table",
+) -> None:
+    """Show which notes are most like a note (cosine of their vectors); ids and dates only, no text."""
+    from dataclasses import astuple
+
+    from clinical_assets.cli.query import QueryResult, render
+    from clinical_assets.embeddings.nearest import NoSuchVector, nearest_notes
+    from clinical_assets.settings import Settings
+    from clinical_assets.storage.lake import Lake
+
+    try:
+        found = nearest_notes(Lake(Settings().lake), note_id, n=n, same_person=same_person)
+        columns = ["note_id", "person_id", "batch", "note_date", "note_type", "similarity"]
+        typer.echo(render(QueryResult(columns, [astuple(row) for row in found], truncated=False), output))
+    except (NoSuchVector, ValueError, OSError) as error:
+        raise _fail(error) from None
+
+
 @app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Machine-readable")] = False) -> None:
     """Look for what would stop the platform here, and name the fix for each problem."""

@@ -34,7 +34,9 @@ class ModelEntry(BaseModel):
     revision: str | None = Field(None, pattern=r"^[0-9a-f]{40}$", description="commit of the Hugging Face repository")
     recipe: str | None = Field(None, description="demo models: the recipe it is trained by (demo_models)")
     package: str | None = Field(
-        None, pattern=r"^[a-z][a-z0-9_]*(/[A-Za-z0-9._-]+)*$", description="Python package, and the folder in it, with the weights"
+        None,
+        pattern=r"^[a-z][a-z0-9_]*(/[A-Za-z0-9._-]+)*$",
+        description="Python package, and the folder in it, with the weights",
     )
     backend: Literal["transformers", "server", "gguf"] = "transformers"
     gguf_file: str | None = Field(None, description="backend gguf: the file in the repository or folder")
@@ -65,7 +67,9 @@ class ModelEntry(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> ModelEntry:
         if [self.recipe, self.model, self.package].count(None) != 2:
-            raise ValueError("give either model (weights that exist) or recipe (a demo model to be trained), or package")
+            raise ValueError(
+                "give either model (weights that exist) or recipe (a demo model to be trained), or package"
+            )
         if (self.embedding is None) == ("embeddings" in self.tasks):
             raise ValueError("task embeddings and the block embedding (dimension, pooling, ...) go together")
         if self.quantization and self.embedding:

@@ -19,7 +19,10 @@ class EmbeddingSettings(BaseModel):
     dimension: int = Field(gt=0, le=65_536, description="numbers of a vector; checked against what the model gives")
     pooling: Pooling = Field("mean", description="of the tokens' vectors; a server pools by itself")
     overlap: float = Field(
-        0.25, ge=0, le=0.9, description="share of a window that the next one repeats, of texts longer than context_length"
+        0.25,
+        ge=0,
+        le=0.9,
+        description="share of a window that the next one repeats, of texts longer than context_length",
     )
     normalise: bool = Field(True, description="vectors of length 1: of windows before they are put together, and after")
     prefix: str | None = Field(

@@ -18,7 +18,7 @@ from clinical_assets.language_models.local import LocalBackend
 from clinical_assets.language_models.prompts import Prompt
 from clinical_assets.language_models.server import ServerBackend
 
-__all__ = ["Usage", "backend_revision", "open_backend"]
+__all__ = ["Usage", "api_key", "backend_revision", "open_backend"]
 
 
 @dataclass
@@ -83,7 +83,7 @@ def open_backend(
             )
         check_prompt(adapter, read_card(adapter), prompt.sha256)  # the rest of it is checked where it is loaded
     if entry.backend == "server":
-        server = ServerBackend(entry, schema, prompt, base_url=entry.server_url or "", api_key=_api_key(entry), log=log)
+        server = ServerBackend(entry, schema, prompt, base_url=entry.server_url or "", api_key=api_key(entry), log=log)
         spent.device = "server"
         try:
             yield server
@@ -103,7 +103,8 @@ def open_backend(
         release(loaded)
 
 
-def _api_key(entry: ModelEntry) -> str | None:
+def api_key(entry: ModelEntry) -> str | None:
+    """Return the API key of a server from the variable that the entry names; ModelError if that is not set."""
     if entry.api_key_variable is None:
         return None
     key = os.environ.get(entry.api_key_variable)

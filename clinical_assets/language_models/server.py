@@ -6,58 +6,21 @@ only address it talks to is the one given. No text of a note or an answer gets i
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from dataclasses import replace
+from typing import Any
 
 from clinical_assets.language_models.answers import Answer, AnswerSchema, Request
 from clinical_assets.language_models.catalogue import ModelEntry
-from clinical_assets.language_models.parsing import complaint, exceeds_context, parse_answer, true_probabilities
+from clinical_assets.language_models.parsing import exceeds_context, parse_answer, true_probabilities
 from clinical_assets.language_models.prompts import Prompt
-from clinical_assets.language_models.server_pacing import (
-    Health,
-    NoAnswerError,
-    Pacing,
-    Patience,
-    Stream,
-    TransientError,
-)
-
-if TYPE_CHECKING:
-    import aiohttp
+from clinical_assets.language_models.server_client import Call, Reply, ServerClient, ServerError
+from clinical_assets.language_models.server_pacing import Patience, TransientError
 
 __all__ = ["Patience", "ServerBackend", "ServerError"]
 
 _TEMPLATE_TOKENS = 32  # what a chat template adds
 _RESPONSE_FORMAT, _LOGPROBS = "response_format", "logprobs"
-
-
-class ServerError(RuntimeError):
-    """The server cannot be used as it is set up; the message names host, what it said (a status) and how to mend it."""
-
-
-@dataclass
-class _Reply:
-    """What came back: `body` is the JSON value, None where it is not JSON."""
-
-    status: int
-    retry_after: str | None
-    body: Any
-    complaint: str
-
-
-@dataclass
-class _Call:
-    """What one run of `answer` shares."""
-
-    session: aiohttp.ClientSession
-    pacing: Pacing
-    log: Callable[[str], None]
-    probing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class ServerBackend:
@@ -94,17 +57,9 @@ class ServerBackend:
         patience: Patience | None = None,
     ) -> None:
         self._entry, self._schema, self._prompt = entry, schema, prompt
-        parts = urlsplit(base_url)
-        # without user and password, which may stand in a URL
-        self._host = f"{parts.hostname or ''}:{parts.port}" if parts.port else parts.hostname or ""
-        self._base = base_url.rstrip("/") + ("" if parts.path.strip("/") else "/v1")
-        self._headers = {"Authorization": f"Bearer {api_key.strip()}"} if api_key else {}
-        self._log = log or (lambda _line: None)
-        self._patience = patience or Patience()
-        self._health = Health(limit=min(8, entry.max_concurrency))
+        self._client = ServerClient(entry, base_url=base_url, api_key=api_key, log=log, patience=patience)
         self._features = frozenset({_LOGPROBS} if entry.reasoning else {_LOGPROBS, _RESPONSE_FORMAT})
         self._proven = False  # the server answered with these features
-        self._stream: Stream[Any] | None = None
         # generous: some models put the object on many lines, in a fence, with a word before it
         self._answer_tokens = len(schema.text([False] * len(schema.fields))) // 2 + 128
         thinking = f"think_{entry.max_thinking_tokens}+" if entry.reasoning else ""
@@ -122,8 +77,7 @@ class ServerBackend:
 
     def close(self) -> None:
         """Cancel what is in flight; connections end with the run that opened them."""
-        if self._stream is not None:
-            self._stream.cancel()
+        self._client.close()
 
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
         """Yield (index, answer) as answers come. Closing the generator early cancels what is in flight.
@@ -134,49 +88,9 @@ class ServerBackend:
             If the server does not answer at all, refuses key, address or model, or `close` was called meanwhile. What
             was answered before is yielded first.
         """
-        self._stream = Stream[Any](lambda emit: self._answer_all(requests, emit))
-        try:
-            with closing(iter(self._stream)) as items:
-                for item in items:
-                    if isinstance(item, str):
-                        self._log(f"server at {self._host}: {item}")
-                    else:
-                        yield item
-        except asyncio.CancelledError:
-            raise ServerError(f"the server at {self._host} was closed while answers were due") from None
-        except NoAnswerError as error:
-            raise ServerError(
-                f"the server at {self._host} does not answer: {error.attempts} attempts, last: "
-                f"{error.last.replace('_', ' ')}; what is answered so far is kept; see that the server runs and that "
-                f"server_url is right, then materialize again to go on"
-            ) from None
-        finally:
-            self._stream = None
+        yield from self._client.run(requests, self._answer_one)
 
-    async def _answer_all(self, requests: Sequence[Request], emit: Callable[[Any], None]) -> None:
-        import aiohttp
-
-        todo = iter(enumerate(requests))
-        async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=self._headers,
-            timeout=aiohttp.ClientTimeout(total=self._entry.timeout_seconds),
-        ) as session:
-            call = _Call(session, Pacing(self._health, self._entry.max_concurrency, self._patience, emit), emit)
-
-            async def work() -> None:
-                for index, request in todo:  # shared by all workers
-                    emit((index, await self._answer_one(call, request)))
-
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for _ in range(min(len(requests), self._entry.max_concurrency)):
-                        group.create_task(work())
-            except BaseExceptionGroup as errors:
-                raise errors.exceptions[0] from None
-
-    async def _answer_one(self, call: _Call, request: Request) -> Answer:
+    async def _answer_one(self, call: Call, request: Request) -> Answer:
         messages = self._prompt.messages(request.text)
 
         async def attempt() -> Answer:
@@ -187,7 +101,7 @@ class ServerBackend:
             result = Answer.failure(self._schema, "unavailable", result.word)
         return replace(result, seconds=seconds)
 
-    async def _ask(self, call: _Call, messages: list[dict[str, str]]) -> _Reply:
+    async def _ask(self, call: Call, messages: list[dict[str, str]]) -> Reply:
         """Send a request; where the first ones are refused, find out which feature the server lacks."""
         features = self._features
         reply = await self._post(call, messages, features)
@@ -210,9 +124,7 @@ class ServerBackend:
             self._proven = True
         return reply
 
-    async def _post(self, call: _Call, messages: list[dict[str, str]], features: frozenset[str]) -> _Reply:
-        import aiohttp
-
+    async def _post(self, call: Call, messages: list[dict[str, str]], features: frozenset[str]) -> Reply:
         body: dict[str, Any] = {
             "model": self._entry.model,
             "messages": messages,
@@ -225,20 +137,9 @@ class ServerBackend:
         if _RESPONSE_FORMAT in features:
             schema = {"name": "answer", "strict": True, "schema": self._schema.json_schema()}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        url = f"{self._base}/chat/completions"
-        try:
-            async with call.session.post(url, json=body, allow_redirects=False) as response:
-                raw = await response.read()
-                status, wish = response.status, response.headers.get("Retry-After")
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise TransientError(error) from None
-        try:
-            content = json.loads(raw)
-        except (ValueError, RecursionError):
-            content = None
-        return _Reply(status, wish, content, complaint(content, raw))
+        return await self._client.post(call, "/chat/completions", body)
 
-    async def _read(self, call: _Call, reply: _Reply) -> Answer:
+    async def _read(self, call: Call, reply: Reply) -> Answer:
         status = reply.status
         if status == 200:
             return self._completion(reply.body)
@@ -249,27 +150,7 @@ class ServerBackend:
         if status in {400, 422}:
             # this text only, perhaps; if it is all of them, the breaker says so
             raise TransientError(f"http_{status}", final=True)
-        raise ServerError(f"the server at {self._host} says HTTP {status}: {await self._remedy(call, status)}")
-
-    async def _remedy(self, call: _Call, status: int) -> str:
-        variable = self._entry.api_key_variable or "the variable named by api_key_variable"
-        if status in {401, 403}:
-            return f"the API key in {variable} is refused" if self._headers else f"it wants an API key; set {variable}"
-        if status == 404:
-            known = await self._models(call)
-            if known and self._entry.model not in known:
-                return f"it has no model {self._entry.model!r}; it has: {', '.join(known[:10])}; mend `model`"
-            return f"no chat completions for model {self._entry.model!r} there; server_url mostly ends in /v1"
-        if 300 <= status < 400:
-            return "it redirects, which is not followed; give the final address as server_url"
-        return "see the server's own log, and whether server_url leads to chat completions"
-
-    async def _models(self, call: _Call) -> list[str]:
-        try:
-            async with call.session.get(f"{self._base}/models", allow_redirects=False) as response:
-                return [str(model["id"])[:80] for model in (await response.json(content_type=None))["data"]]
-        except Exception:  # noqa: BLE001 - it is only for a better message
-            return []
+        raise await self._client.refusal(call, status)
 
     def _completion(self, body: Any) -> Answer:
         """Read a completion; a body of another shape may be an error in disguise, so it is asked again."""

@@ -151,7 +151,9 @@ class LocalEncoder:
         windows, counts, owners, weights = self._windows(texts, self._how.prefix_for(instruction))
         vectors = np.zeros((len(windows), self._how.dimension), np.float32)
         lengths = [len(window) for window in windows]
-        for rows, found in self._budget.run(range(len(windows)), lengths, lambda rows: self._read(rows, windows, counts)):
+        for rows, found in self._budget.run(
+            range(len(windows)), lengths, lambda rows: self._read(rows, windows, counts)
+        ):
             vectors[rows] = found
         self.n_windows += len(windows)
         if self._how.normalise:
@@ -207,7 +209,9 @@ class LocalEncoder:
             states = self._loaded.model(
                 input_ids=tokens.to(device), attention_mask=None if whole else mask.to(device)
             ).last_hidden_state
-            found: Vectors = pool(states, counted.to(device), (mask.sum(1) - 1).to(device), self._how.pooling).cpu().numpy()
+            found: Vectors = (
+                pool(states, counted.to(device), (mask.sum(1) - 1).to(device), self._how.pooling).cpu().numpy()
+            )
         return found
 
 

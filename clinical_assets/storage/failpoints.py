@@ -21,6 +21,7 @@ FAILPOINTS = (
     "ingest.after_rejects",
     "ingest.after_notes",
     "model_labels.after_put_by",
+    "embeddings.after_part",
     "lora.before_checkpoint",
     "lora.after_checkpoint",
     "lora.before_replace",

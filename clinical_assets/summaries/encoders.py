@@ -103,4 +103,3 @@ def _keep_layers(name: str, model: Any, layer: int) -> None:
     if not 1 <= layer <= len(stack):
         raise ModelError(f"encoder {name!r}: layer is {layer}; expected 1 to {len(stack)}")
     model.encoder.layer = stack[:layer]
-
