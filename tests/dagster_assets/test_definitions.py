@@ -15,9 +15,11 @@ MODEL_LABELS = {f"labels/llm_{name}" for name in DEMO_MODELS | GPU_MODELS | SERV
 ADAPTERS = {f"adapters/labels_{name}{step}" for name in ADAPTED for step in ("", "_evaluation", "_promotion")}
 MODELS = {f"models/{name}" for name in DEMO_MODELS}
 SUMMARIES = {"summaries/verbose_extractive", "summaries/compressed_extractive"}
+NOTE_VECTORS = {"embeddings/notes"}
+PERSON_VECTORS = {f"embeddings/{name}" for name in ("terminology", "code_text", "person_vectors")}
 PER_BATCH = {
     "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "labels/regex", "labels/regex_seed", "notes/note_scope",
-} | MODEL_LABELS | ADAPTED_LABELS | SUMMARIES  # fmt: skip
+} | MODEL_LABELS | ADAPTED_LABELS | SUMMARIES | NOTE_VECTORS  # fmt: skip
 ANNOTATIONS = {"annotations/human_labels", "annotations/rejects", "annotations/adjudicated", "annotations/splits"}
 ON_REQUEST = {"annotations/review_export"}
 WAREHOUSE = {
@@ -63,7 +65,7 @@ def test_the_graph_is_what_it_is_meant_to_be(defs) -> None:
     found = specs(defs)
     assert {
         key for key in found if not key.startswith("landing/")
-    } == PER_BATCH | WAREHOUSE | MODELS | ADAPTERS | ON_REQUEST
+    } == PER_BATCH | WAREHOUSE | MODELS | ADAPTERS | ON_REQUEST | PERSON_VECTORS
     assert {key for key, spec in found.items() if spec.partitions_def} == PER_BATCH
 
 
@@ -83,8 +85,8 @@ def test_everything_but_sources_and_intake_refreshes_by_condition(defs) -> None:
         key: spec.automation_condition and spec.automation_condition.get_label() for key, spec in specs(defs).items()
     }
     assert {key for key, label in conditions.items() if label == "follow_code"} == {"labels/regex", "labels/regex_seed"}
-    assert {key for key, label in conditions.items() if label == "refresh_aggregate"} == WAREHOUSE | MODELS
-    assert {key for key, label in conditions.items() if label == "refresh_on_change"} == MODEL_LABELS | SUMMARIES
+    assert {key for key, label in conditions.items() if label == "refresh_aggregate"} == WAREHOUSE | MODELS | PERSON_VECTORS
+    assert {key for key, label in conditions.items() if label == "refresh_on_change"} == MODEL_LABELS | SUMMARIES | NOTE_VECTORS
     assert {key for key, label in conditions.items() if label == "keep_history"} == ADAPTED_LABELS
     assert {key for key, label in conditions.items() if label is None} == {k for k in conditions if k.startswith(("landing/",))} | {
         "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "notes/note_scope", *ON_REQUEST, *ADAPTERS,
