@@ -34,13 +34,18 @@ def lines_of(n: int) -> tuple[list[str], str]:
     """Return n lines in the order of a record's facts, repeated where there are fewer, and where they are from."""
     import duckdb
 
-    folder = Path(os.environ.get("CLINICAL_PUBLIC_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")) / "omop" / "gibleed"
+    folder = (
+        Path(os.environ.get("CLINICAL_PUBLIC_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+        / "omop"
+        / "gibleed"
+    )
     if not folder.is_dir():
         rng = np.random.default_rng(7)
         names = [f"disorder {i % 97} of structure {i}, stage {i % 5}" for i in range(500)]
         return [names[min(k, 500) - 1] for k in rng.zipf(1.3, n)], "500 made-up names, Zipf 1.3"
     facts = " union all ".join(
-        f"select {column} as concept_id from read_parquet('{folder}/{table}.parquet')" for table, column in PLACES.items()
+        f"select {column} as concept_id from read_parquet('{folder}/{table}.parquet')"
+        for table, column in PLACES.items()
     )
     with duckdb.connect() as connection:
         rows = connection.execute(
@@ -67,12 +72,16 @@ def model_folder(given: Path | None, scratch: Path) -> tuple[Path, str, int]:
     vocabulary = dict.fromkeys([*special, *letters, *(f"##{letter}" for letter in letters)])
     raw = Tokenizer(models.WordPiece({word: i for i, word in enumerate(vocabulary)}, unk_token="[UNK]"))
     raw.normalizer, raw.pre_tokenizer = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
-    raw.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    raw.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
     PreTrainedTokenizerFast(
         tokenizer_object=raw, **{f"{name.strip('[]').lower()}_token": name for name in special}
     ).save_pretrained(scratch)
     torch.manual_seed(0)
-    size = BertConfig(vocab_size=len(vocabulary), hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536)
+    size = BertConfig(
+        vocab_size=len(vocabulary), hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536
+    )
     BertModel(size).eval().save_pretrained(scratch)
     return scratch, "random BERT of MiniLM's size", 256
 
@@ -144,12 +153,21 @@ def main() -> None:
             encode_texts(Lake(Path(scratch) / "distinct"), encoder, distinct, "", made_at=now)
     difference = float(np.abs(done.vectors[: len(sample)] - reference).max())
     up = len(lines) / len(sample)
-    print(f"{dt.date.today()}, {os.cpu_count()} cores {platform.machine()}, load {os.getloadavg()[0]:.1f}, {options.threads} threads, torch {torch.__version__}")
+    print(
+        f"{dt.date.today()}, {os.cpu_count()} cores {platform.machine()}, load {os.getloadavg()[0]:.1f}, {options.threads} threads, torch {torch.__version__}"
+    )
     print(f"{len(lines):,} lines, {done.n_distinct:,} distinct, {source}; {name}, float32\n")
     print("| way | wall s | CPU s | x one at a time (wall; CPU) |\n|---|--:|--:|--:|")
-    print(f"| one line at a time ({len(sample):,} lines, multiplied up) | {slow.wall * up:,.0f} | {slow.cpu * up:,.0f} | 1 |")
-    for title, clock in (("ours, opening the model and writing the cache", ours), ("ours again, all in the cache", again)):
-        print(f"| {title} | {clock.wall:,.2f} | {clock.cpu:,.2f} | {slow.wall * up / clock.wall:,.0f}; {slow.cpu * up / clock.cpu:,.0f} |")
+    print(
+        f"| one line at a time ({len(sample):,} lines, multiplied up) | {slow.wall * up:,.0f} | {slow.cpu * up:,.0f} | 1 |"
+    )
+    for title, clock in (
+        ("ours, opening the model and writing the cache", ours),
+        ("ours again, all in the cache", again),
+    ):
+        print(
+            f"| {title} | {clock.wall:,.2f} | {clock.cpu:,.2f} | {slow.wall * up / clock.wall:,.0f}; {slow.cpu * up / clock.cpu:,.0f} |"
+        )
     share = len(distinct) / len(lines)
     print(
         f"| for information: only the distinct lines, one at a time against ours | {slow.wall * up * share:,.2f} against {alone.wall:,.2f} | "

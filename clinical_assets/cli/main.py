@@ -89,6 +89,23 @@ def land_public(
         raise _fail(error) from None
 
 
+@app.command("import-learn")
+def import_learn(
+    source: Annotated[
+        Path, typer.Argument(help="Folder with the table of persons, diagnosis.csv, procedure.csv, medication_drug.csv")
+    ],
+) -> None:
+    """Land the files of a LEARN cohort as OMOP tables, with names of codes; say what was set aside."""
+    from clinical_assets.embeddings.learn_files import import_learn_files
+    from clinical_assets.settings import Settings
+
+    try:
+        for line in import_learn_files(source, Settings().landing):
+            typer.echo(line)
+    except (ValueError, OSError) as error:
+        raise _fail(error) from None
+
+
 @app.command()
 def ui(
     host: Annotated[

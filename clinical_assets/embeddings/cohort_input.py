@@ -15,17 +15,20 @@ _NOBODY = pa.schema([pa.field("person_id", pa.int64()), pa.field("index_date", p
 
 
 def read_cohort(lake: Lake) -> pa.Table:
-    """Return person_id, index_date of the cases and controls of ``risk/cohort``; nobody where it is not there yet.
+    """Return person_id, index_date of cases, controls and those whose outcome is not known yet; nobody where there is no table yet.
+
+    The last, removed from the evaluation because they were not followed for long enough, are those who get scores.
 
     Raises
     ------
     CohortError
-        If the table lacks person_id, index_date or role.
+        If the table lacks person_id, index_date, role or reason.
     """
     if not lake.has(COHORT_TABLE):
         return _NOBODY.empty_table()
     rows = lake.read(COHORT_TABLE)
-    missing = [name for name in ("person_id", "index_date", "role") if name not in rows.column_names]
+    missing = [name for name in ("person_id", "index_date", "role", "reason") if name not in rows.column_names]
     if missing:
         raise CohortError(f"{COHORT_TABLE} lacks {', '.join(missing)}; found {', '.join(rows.column_names)}")
-    return rows.filter(pc.not_equal(rows.column("role"), "removed")).select(["person_id", "index_date"])
+    kept = pc.or_(pc.not_equal(rows.column("role"), "removed"), pc.equal(rows.column("reason"), "follow_up"))
+    return rows.filter(kept).select(["person_id", "index_date"])

@@ -85,8 +85,12 @@ def test_everything_but_sources_and_intake_refreshes_by_condition(defs) -> None:
         key: spec.automation_condition and spec.automation_condition.get_label() for key, spec in specs(defs).items()
     }
     assert {key for key, label in conditions.items() if label == "follow_code"} == {"labels/regex", "labels/regex_seed"}
-    assert {key for key, label in conditions.items() if label == "refresh_aggregate"} == WAREHOUSE | MODELS | PERSON_VECTORS
-    assert {key for key, label in conditions.items() if label == "refresh_on_change"} == MODEL_LABELS | SUMMARIES | NOTE_VECTORS
+    assert {
+        key for key, label in conditions.items() if label == "refresh_aggregate"
+    } == WAREHOUSE | MODELS | PERSON_VECTORS
+    assert {
+        key for key, label in conditions.items() if label == "refresh_on_change"
+    } == MODEL_LABELS | SUMMARIES | NOTE_VECTORS
     assert {key for key, label in conditions.items() if label == "keep_history"} == ADAPTED_LABELS
     assert {key for key, label in conditions.items() if label is None} == {k for k in conditions if k.startswith(("landing/",))} | {
         "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "notes/note_scope", *ON_REQUEST, *ADAPTERS,

@@ -84,7 +84,10 @@ def test_persons_and_notes_get_vectors(coded, execute, instance, monkeypatch) ->
     texts = lake.read("embeddings/code_text")
     assert texts.schema.equals(CODE_TEXT, check_metadata=False)
     told = {(row["person_id"], row["domain"]): row for row in texts.to_pylist()}
-    assert set(told) == {(1, "condition"), (2, "condition")}  # the drug of person 1 is after the index; person 3 is removed
+    assert set(told) == {
+        (1, "condition"),
+        (2, "condition"),
+    }  # the drug of person 1 is after the index; person 3 is removed
     one = told[1, "condition"]
     assert one["text"] == (
         "[2014-01-01] - Systemic lupus | [2015-02-03] - Chronic myeloid leukemia | [2015-02-04] - Nausea"
@@ -104,7 +107,10 @@ def test_persons_and_notes_get_vectors(coded, execute, instance, monkeypatch) ->
         "code_text:codes_have_names": True,  # exactly a fifth has none
         "person_vectors:vectors_have_one_dimension_and_no_nan": True,
     }
-    assert (metadata(first, "embeddings/terminology")["n_rejected"], metadata(first, "embeddings/terminology")["read_anew"]) == (1, True)
+    assert (
+        metadata(first, "embeddings/terminology")["n_rejected"],
+        metadata(first, "embeddings/terminology")["read_anew"],
+    ) == (1, True)
     assert metadata(first, "embeddings/code_text")["share_unmapped"] == pytest.approx(1 / 5)
     assert metadata(first, "embeddings/person_vectors")["n_computed"] == 2
 

@@ -43,7 +43,10 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 def cohort(*rows: tuple[int, dt.date | None]) -> pa.Table:
     return pa.table(
-        {"person_id": pa.array([r[0] for r in rows], pa.int64()), "index_date": pa.array([r[1] for r in rows], pa.date32())}
+        {
+            "person_id": pa.array([r[0] for r in rows], pa.int64()),
+            "index_date": pa.array([r[1] for r in rows], pa.date32()),
+        }
     )
 
 
@@ -65,7 +68,9 @@ def test_nothing_on_or_after_the_index_date(facts: list[tuple[int, int, int]], s
     connection = connect()
     listed = [(person, concept, DAY + dt.timedelta(days)) for person, concept, days in facts]
     for person, concept, date in listed:
-        connection.execute("insert into omop.condition_occurrence values (?, ?, ?, null, null)", [person, concept, date])
+        connection.execute(
+            "insert into omop.condition_occurrence values (?, ?, ?, null, null)", [person, concept, date]
+        )
     index = {1: DAY, 2: DAY + dt.timedelta(shift)}  # person 3 is not in the cohort
     rows = {row["person_id"]: row for row in told(connection, cohort(*index.items()))}
     for person, date in index.items():
@@ -142,7 +147,15 @@ def rrf(rows: list[dict[str, str]], columns: tuple[str, ...]) -> str:
 
 
 def conso(cui: str, name: str, aui: str = "1", **other: str) -> dict[str, str]:
-    return {"RXCUI": cui, "LAT": "ENG", "RXAUI": aui, "SAB": "RXNORM", "TTY": "SCD", "STR": name, "SUPPRESS": "N"} | other
+    return {
+        "RXCUI": cui,
+        "LAT": "ENG",
+        "RXAUI": aui,
+        "SAB": "RXNORM",
+        "TTY": "SCD",
+        "STR": name,
+        "SUPPRESS": "N",
+    } | other
 
 
 def test_terminology_and_rxnorm_are_read_and_what_is_wrong_is_set_aside(tmp_path: Path) -> None:

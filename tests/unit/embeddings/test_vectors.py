@@ -131,7 +131,7 @@ def test_aggregates_by_hand() -> None:
     persons, names = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
     days = np.array([1.0, 366.0, 1.0, 5.0])
     np.testing.assert_allclose(weights_of("mean", persons, names, days), 1)
-    np.testing.assert_allclose(weights_of("recency", persons, names, days, half_life_days=365) [1], 0.5 ** (366 / 365))
+    np.testing.assert_allclose(weights_of("recency", persons, names, days, half_life_days=365)[1], 0.5 ** (366 / 365))
     np.testing.assert_allclose(weights_of("tfidf", persons, names, days), np.log([1.5, 1.5, 1, 1]) + 1)
     mean = aggregate(vectors, persons, names, np.ones(4), 3)
     np.testing.assert_allclose(mean, [[2 / 5**0.5, 1 / 5**0.5], [0, 1], [0, 0]], atol=1e-6)
@@ -145,7 +145,10 @@ def test_person_vectors_of_texts_and_of_names(tmp_path: Path) -> None:
     index, key = dt.date(2020, 1, 2), {"person_id": 1, "index_date": dt.date(2020, 1, 2), "domain": "condition"}
     text = "[2020-01-01] - asthma"
     row = key | {"text": text, "text_sha256": text_sha256(text), "n_records": 1, "n_lines": 1, "n_unmapped": 0}
-    rows = [row | {"first_date": index, "last_date": index}, row | {"person_id": 2, "text": None, "first_date": index, "last_date": index}]
+    rows = [
+        row | {"first_date": index, "last_date": index},
+        row | {"person_id": 2, "text": None, "first_date": index, "last_date": index},
+    ]
     events = pa.table(
         {
             "person_id": pa.array([1, 1], pa.int64()),
@@ -157,7 +160,12 @@ def test_person_vectors_of_texts_and_of_names(tmp_path: Path) -> None:
     )
     study = Embeddings(aggregations=["text", "mean", "recency", "tfidf"])
     run = person_vectors(
-        Lake(tmp_path), [encoder(Counting())], pa.Table.from_pylist(rows, schema=CODE_TEXT), lambda: events, study, made_at=NOW
+        Lake(tmp_path),
+        [encoder(Counting())],
+        pa.Table.from_pylist(rows, schema=CODE_TEXT),
+        lambda: events,
+        study,
+        made_at=NOW,
     )
     found = {row["encoder"]: row for row in run.rows.to_pylist()}
     assert set(found) == {"counting", "counting+mean", "counting+recency", "counting+tfidf"}
@@ -172,7 +180,13 @@ def test_hashed_tfidf_is_that_of_scikit_learn(tmp_path: Path) -> None:
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 
-    texts = ["Type 2 diabetes", "Diabetic nephropathy", "Systemic lupus", "Lupus nephritis of the kidney", "Asthma  attack"]
+    texts = [
+        "Type 2 diabetes",
+        "Diabetic nephropathy",
+        "Systemic lupus",
+        "Lupus nephritis of the kidney",
+        "Asthma  attack",
+    ]
     hashing = HashingVectorizer(
         analyzer="char_wb", ngram_range=(3, 4), n_features=2**14, norm=None, alternate_sign=False
     )
@@ -210,7 +224,9 @@ def test_encoders_are_chosen_by_name(tmp_path: Path) -> None:
     (server,) = choose_encoders(["nv_embed_v2"], catalogue, corpus, tmp_path, "cpu")
     assert server.dimension == 4096
     assert server.sha("a") != server.sha("b")
-    with pytest.raises(CatalogueError, match="no encoder 'demo_mistral' in the catalogue; known: minilm_l6, .*hashed_tfidf_svd"):
+    with pytest.raises(
+        CatalogueError, match=r"no encoder 'demo_mistral' in the catalogue; known: minilm_l6, .*hashed_tfidf_svd"
+    ):
         choose_encoders(["demo_mistral"], catalogue, corpus, tmp_path, "cpu")
 
 

