@@ -22,6 +22,7 @@ from clinical_assets.language_models.server_client import ServerError
 from clinical_assets.privacy import withhold_messages
 from clinical_assets.storage.embedding_contracts import CODE_TEXT, NOTE_VECTORS, PERSON_VECTORS
 from clinical_assets.storage.lake import ContractError
+from clinical_assets.study.model import Study
 from resources.deployment import DeploymentResource
 from resources.gpu import GPU_POOL, GpuResource
 from resources.lake import LakeResource
@@ -44,10 +45,10 @@ _SAFE = (CatalogueError, CohortError, ContractError, ModelError, OSError, Server
 
 
 def encoders_for(
-    deployment: DeploymentResource, gpu: GpuResource, connection: Any, names: Sequence[str]
+    deployment: DeploymentResource, gpu: GpuResource, study: Study, connection: Any, names: Sequence[str]
 ) -> list[Encoder]:
     """Return the encoders of these names, or the offline one, for a deployment; `connection` reads the warehouse."""
-    settings, study = deployment.settings(), deployment.load_study()
+    settings = deployment.settings()
     # with the study's own terms: a hospital without a vocabulary has these
     terms = sorted({term.text for field in study.fields for term in field.terms})
     return choose_encoders(
@@ -110,9 +111,10 @@ def build_embedding_assets(note_scope: dg.AssetKey, cohort: dg.AssetKey | None =
 
         Vectors come from a cache of all that was ever encoded the same way (embeddings/vectors).
         """
-        store, study = lake.open(), deployment.load_study().embeddings
+        store, whole = lake.open(), deployment.load_study()
+        study = whole.embeddings
         with warehouse.reader().get_connection() as connection, withhold_messages(*_SAFE):
-            encoders = encoders_for(deployment, gpu, connection, study.encoders)
+            encoders = encoders_for(deployment, gpu, whole, connection, study.encoders)
             run = person_vectors(
                 store,
                 encoders,
@@ -149,10 +151,11 @@ def _notes(note_scope: dg.AssetKey) -> dg.AssetsDefinition:
         gpu: GpuResource,
     ) -> dg.MaterializeResult:
         """Notes in scope as vectors, for search: one row per note. Read by `clinical-assets nearest-notes` and SQL."""
-        store, study, batch = lake.open(), deployment.load_study().embeddings, context.partition_key
+        store, whole, batch = lake.open(), deployment.load_study(), context.partition_key
+        study = whole.embeddings
         with warehouse.reader().get_connection() as connection:
             wanted = [study.note_encoder] if study.note_encoder else []
-            encoder = encoders_for(deployment, gpu, connection, wanted)[0]
+            encoder = encoders_for(deployment, gpu, whole, connection, wanted)[0]
         with withhold_messages(*_SAFE):
             run = note_vectors(
                 store,

@@ -79,11 +79,14 @@ def note_vectors_are_whole(
     gpu: GpuResource,
 ) -> Iterator[dg.AssetCheckResult]:
     """Fail if a note in scope has no vector of its present text by the study's encoder, or a vector is not whole."""
-    store, batch, study = lake.open(), context.partition_key, deployment.load_study().embeddings
+    store, batch, whole = lake.open(), context.partition_key, deployment.load_study()
+    study = whole.embeddings
     rows = store.read("embeddings/notes", batch)
     yield _whole(rows, NOTE_VECTORS_KEY)
     with warehouse.reader().get_connection() as connection:
-        encoder = encoders_for(deployment, gpu, connection, [study.note_encoder] if study.note_encoder else [])[0]
+        encoder = encoders_for(deployment, gpu, whole, connection, [study.note_encoder] if study.note_encoder else [])[
+            0
+        ]
     notes = store.read("notes/notes", batch, ["note_id", "text_sha256"])
     cover = note_cover(rows, notes, notes_in_scope(warehouse.reader(), batch), encoder.sha(study.instructions.note))
     passed = cover.n_missing + cover.n_stale == 0

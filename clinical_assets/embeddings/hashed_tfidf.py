@@ -32,6 +32,7 @@ _FEATURES = 2**14
 _NGRAMS = (3, 4)
 _SEED = 0
 _DATES = re.compile(r"\[\d{4}-\d{2}-\d{2}\] - ")
+_FEW_TEXTS = 2_000
 _MOST_TEXTS = 20_000  # of a corpus, by hash; more change little
 
 
@@ -66,6 +67,7 @@ class HashedTfidfSvd:
             If there are fewer than two distinct texts.
         """
         from sklearn.decomposition import TruncatedSVD
+        from threadpoolctl import threadpool_limits
 
         distinct = sorted({text for text in texts if text})
         if len(distinct) < 2:
@@ -74,8 +76,11 @@ class HashedTfidfSvd:
         n_with = np.bincount(counted.indices, minlength=_FEATURES)
         weights = np.log((1 + len(distinct)) / (1 + n_with)) + 1
         rank = min(self.dimension, len(distinct) - 1)
-        svd = TruncatedSVD(rank, algorithm="randomized", n_iter=7, random_state=_SEED)
-        svd.fit(_weighted(counted, weights))
+        # exact where that is quick; the other is close, and takes seconds for tens of thousands of texts
+        few = len(distinct) <= _FEW_TEXTS
+        svd = TruncatedSVD(rank, algorithm="arpack" if few else "randomized", n_iter=4, random_state=_SEED)
+        with threadpool_limits(1, user_api="blas"):  # small products: more threads took ten times as long
+            svd.fit(_weighted(counted, weights))
         components = np.zeros((_FEATURES, self.dimension))
         components[:, :rank] = svd.components_.T
         self.weights, self.components = weights, components
@@ -137,9 +142,9 @@ def _weighted(counted: Any, weights: npt.NDArray[np.float64]) -> Any:
 
 def corpus_revision(texts: Sequence[str]) -> str:
     """Return what tells a fit from others: the digest of the texts it is fitted on, and of the method."""
-    import sklearn
+    from importlib.metadata import version
 
-    said = json.dumps([_VERSION, _FEATURES, _NGRAMS, DIMENSION, sklearn.__version__])
+    said = json.dumps([_VERSION, _FEATURES, _NGRAMS, DIMENSION, version("scikit-learn")])
     digest = hashlib.sha256(said.encode())
     for text in sorted(set(texts)):
         digest.update(text.encode() + b"\0")
