@@ -196,3 +196,15 @@ def load_cached(folder: Path) -> Any:
     if folder not in _LOADED:
         _LOADED[folder] = load_encoder_model(entry(folder))
     return _LOADED[folder]
+
+
+def test_vectors_are_those_of_sentence_transformers(folder: Path, tmp_path: Path) -> None:
+    library = pytest.importorskip(
+        "sentence_transformers", reason="pip install sentence-transformers to compare with it"
+    )
+    from sentence_transformers import models
+
+    parts = [models.Transformer(str(folder), max_seq_length=48), models.Pooling(32, pooling_mode="mean")]
+    reference = library.SentenceTransformer(modules=parts, device="cpu").encode(TEXTS, normalize_embeddings=True)
+    found = LocalEncoder(entry(folder), load_encoder_model(entry(folder))).encode(TEXTS)
+    np.testing.assert_allclose(found, reference, atol=1e-5)
