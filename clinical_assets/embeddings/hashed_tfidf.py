@@ -67,7 +67,7 @@ class HashedTfidfSvd:
             If there are fewer than two distinct texts.
         """
         from sklearn.decomposition import TruncatedSVD
-        from threadpoolctl import threadpool_limits
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         distinct = sorted({text for text in texts if text})
         if len(distinct) < 2:
