@@ -13,7 +13,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 HF_HUB_OFFLINE ?= 1
 export HF_HUB_OFFLINE
 
-.PHONY: help install run update test benchmark-cohort benchmark-models benchmark-adapters benchmark-summaries benchmark-summaries-public ui lint types validate doctor dictionary lock clean
+.PHONY: help install run update test benchmark-cohort benchmark-models benchmark-adapters benchmark-summaries benchmark-summaries-public benchmark-embeddings ui lint types validate doctor dictionary lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,9 @@ benchmark-summaries: install  ## Metrics of 1,000 summaries: speed against a loo
 
 benchmark-summaries-public: install  ## The extractive summarizer on public texts against lead and copy: ROUGE with intervals
 	$(BIN)/python benchmarks/summaries_public.py
+
+benchmark-embeddings: install  ## Encode 100,000 lines of code text: speed against one at a time, with the same vectors
+	$(BIN)/python benchmarks/embeddings.py
 
 ui: install  ## Dagster UI with sensors on http://127.0.0.1:3000
 	$(BIN)/clinical-assets ui

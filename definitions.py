@@ -14,6 +14,8 @@ from clinical_assets.annotations.assets import LANDED_KEY, REVIEW_EXPORT, build_
 from clinical_assets.annotations.checks import NEAR_DUPLICATES_CHECK, build_annotation_checks
 from clinical_assets.cohort.assets import build_cohort_assets
 from clinical_assets.cohort.omop_landing import cdm_tables
+from clinical_assets.embeddings.assets import NOTE_VECTORS_KEY, PERSON_KEYS, build_embedding_assets
+from clinical_assets.embeddings.checks import build_embedding_checks
 from clinical_assets.exploration.assets import CLEANING_KEYS, seed_cleaning
 from clinical_assets.labels.assets import (
     MODEL_LABELS,
@@ -126,6 +128,7 @@ def build_defs(
         *build_written_assets(writing, NOTE_SCOPE),
         *build_reference_assets(LANDED_KEY),
         *build_writer_adapters(writers),
+        *build_embedding_assets(NOTE_SCOPE),
         label_report_figures,
     ]
     assets = dg.map_asset_specs(with_automation, built)
@@ -136,7 +139,7 @@ def build_defs(
     models = sorted(spec.key for spec in specs if spec.key.path[0] == "models")
     # With the annotation tables, which are read anew before each build: that costs 2 s, and no build is behind on labels.
     writers_adapters = [writer_adapter_key(entry) for entry in writers]
-    by_hand = {*writers_adapters, *REFERENCE_KEYS, REVIEW_EXPORT, *CLEANING_KEYS}
+    by_hand = {*writers_adapters, *REFERENCE_KEYS, REVIEW_EXPORT, *CLEANING_KEYS, *PERSON_KEYS}
     apart = {*per_batch, *landing, *models, *adapters, *by_hand, NOTE_SCOPE}
     warehouse = sorted(spec.key for spec in specs if spec.key not in apart)
     # of what is trained, what this deployment has the machine for
@@ -159,12 +162,15 @@ def build_defs(
             *build_annotation_checks(),
             *build_summary_checks([stage.as_stage for stage in writing]),
             *build_target_checks(),
+            *build_embedding_checks(),
             *build_failed_partition_checks(per_batch),
         ],
         jobs=[
             ingest_job,
             *build_jobs(
-                per_batch=[key for key in per_batch if key not in {*model_labels, *summaries, *written}],
+                per_batch=[
+                    key for key in per_batch if key not in {*model_labels, *summaries, *written, NOTE_VECTORS_KEY}
+                ],
                 intake=intake,
                 landing=landing,
                 warehouse=warehouse,
@@ -175,6 +181,8 @@ def build_defs(
                 ],
                 adapters=[key for entry in trained_here for key in adapter_keys(entry)],
                 summaries=summaries,
+                note_vectors=NOTE_VECTORS_KEY,
+                person_vectors=PERSON_KEYS,
                 on_demand=[dg.AssetCheckKey(model_labels_key(entry), INJECTION_CHECK) for entry in labelling],
                 annotations=[key for key in warehouse if key.path[0] == "annotations"],
                 review_export=REVIEW_EXPORT,

@@ -89,6 +89,23 @@ def land_public(
         raise _fail(error) from None
 
 
+@app.command("import-learn")
+def import_learn(
+    source: Annotated[
+        Path, typer.Argument(help="Folder with the table of persons, diagnosis.csv, procedure.csv, medication_drug.csv")
+    ],
+) -> None:
+    """Land the files of a LEARN cohort as OMOP tables, with names of codes; say what was set aside."""
+    from clinical_assets.embeddings.learn_files import import_learn_files
+    from clinical_assets.settings import Settings
+
+    try:
+        for line in import_learn_files(source, Settings().landing):
+            typer.echo(line)
+    except (ValueError, OSError) as error:
+        raise _fail(error) from None
+
+
 @app.command()
 def ui(
     host: Annotated[
@@ -134,6 +151,29 @@ def query(
         typer.secho(
             f"only the first {max_rows} rows are shown; raise --max-rows for more", err=True, fg=typer.colors.YELLOW
         )
+
+
+@app.command("nearest-notes")
+def nearest_notes_(
+    note_id: Annotated[int, typer.Argument(help="note_id of a note whose vector is in the lake")],
+    n: Annotated[int, typer.Option(min=1, max=1000, help="Notes shown at most")] = 10,
+    same_person: Annotated[bool, typer.Option("--same-person", help="Also notes of the same person")] = False,
+    output: Annotated[str, typer.Option("--format", help="table, csv or json")] = "table",
+) -> None:
+    """Show which notes are most like a note (cosine of their vectors); ids and dates only, no text."""
+    from dataclasses import astuple
+
+    from clinical_assets.cli.query import QueryResult, render
+    from clinical_assets.embeddings.nearest import NoSuchVector, nearest_notes
+    from clinical_assets.settings import Settings
+    from clinical_assets.storage.lake import Lake
+
+    try:
+        found = nearest_notes(Lake(Settings().lake), note_id, n=n, same_person=same_person)
+        columns = ["note_id", "person_id", "batch", "note_date", "note_type", "similarity"]
+        typer.echo(render(QueryResult(columns, [astuple(row) for row in found], truncated=False), output))
+    except (NoSuchVector, ValueError, OSError) as error:
+        raise _fail(error) from None
 
 
 @app.command()

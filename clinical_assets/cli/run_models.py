@@ -79,6 +79,7 @@ def label_with_models(
         return ["notes in scope"]
     failed = _train_adapters(execution, settings, study, lake, training, say)
     failed += _by_batch(execution, "summarize_note_batch", "summaries", lake, say)
+    failed += _by_batch(execution, "embed_note_batch", "vectors of notes", lake, say)
     started = time.monotonic()
     training.wait_for()
     ok, _ = execution.run("train_demo_models")

@@ -1,4 +1,4 @@
-"""DuckDB views on the lake for dbt: every batch of a table, without text of notes and without lists of offsets."""
+"""DuckDB views on the lake for dbt: every batch of a table, without text of notes, lists of offsets, vectors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from clinical_assets.storage.lake import Lake
 
 __all__ = ["create_lake_views"]
 
-_TEXT = frozenset({"text", "raw_text", "offset_map", "spans"})
+_TEXT = frozenset({"text", "raw_text", "offset_map", "spans", "vector"})
 
 
 def create_lake_views(connection: duckdb.DuckDBPyConnection, lake: Lake, tables: Mapping[str, pa.Schema]) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from clinical_assets.language_models.embedding_settings import EmbeddingSettings
 from clinical_assets.language_models.lora_settings import LoraSettings, preset_of
 
 __all__ = [
@@ -45,6 +46,11 @@ class ModelEntry(BaseModel):
     model: str | None = Field(None, min_length=1, description="Hugging Face id, folder, or the name a server knows")
     revision: str | None = Field(None, pattern=r"^[0-9a-f]{40}$", description="commit of the Hugging Face repository")
     recipe: str | None = Field(None, description="demo models: the recipe it is trained by (demo_models)")
+    package: str | None = Field(
+        None,
+        pattern=r"^[a-z][a-z0-9_]*(/[A-Za-z0-9._-]+)*$",
+        description="Python package, and the folder in it, with the weights",
+    )
     backend: Literal["transformers", "server", "gguf"] = "transformers"
     gguf_file: str | None = Field(None, description="backend gguf: the file in the repository or folder")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -69,6 +75,7 @@ class ModelEntry(BaseModel):
     summary_adapter: Literal["none", "required"] = Field(
         "none", description="required: it writes stage 1 with its promoted adapter for summaries, or not at all"
     )
+    embedding: EmbeddingSettings | None = Field(None, description="task embeddings: how a text becomes a vector")
     lora: str = Field("recommended", description="preset (lora_settings) that its adapters are trained by")
     server_url: str | None = Field(None, pattern=r"^https?://", description="backend server: base URL, up to /v1")
     api_key_variable: str | None = Field(None, pattern=r"^[A-Z][A-Z0-9_]*$", description="variable with the API key")
@@ -83,8 +90,16 @@ class ModelEntry(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelEntry:
-        if (self.recipe is None) == (self.model is None):
-            raise ValueError("give either model (weights that exist) or recipe (a demo model to be trained)")
+        if [self.recipe, self.model, self.package].count(None) != 2:
+            raise ValueError(
+                "give either model (weights that exist) or recipe (a demo model to be trained), or package"
+            )
+        if (self.embedding is None) == ("embeddings" in self.tasks):
+            raise ValueError("task embeddings and the block embedding (dimension, pooling, ...) go together")
+        if self.quantization and self.embedding:
+            raise ValueError("an encoder is not loaded in 4 bits; give dtype bfloat16, or let a server quantize it")
+        if self.backend == "gguf" and self.embedding:
+            raise ValueError("embeddings are for backends transformers and server; let a server run the gguf file")
         if self.backend == "gguf" and not self.gguf_file:
             raise ValueError("backend gguf needs gguf_file")
         if self.backend == "server" and not self.server_url:

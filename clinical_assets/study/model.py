@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from clinical_assets.study.annotations import AnnotationRules
 from clinical_assets.study.cohort import CohortRules, LatestNote, Publication
+from clinical_assets.study.embedding import Embeddings
 from clinical_assets.study.fine_tuning import FineTuning
 from clinical_assets.study.labelling import Labelling
 from clinical_assets.study.patterns import check_pattern, expand_term
@@ -215,6 +216,7 @@ class Study(_Strict):
     labelling: Labelling = Labelling()
     fine_tuning: FineTuning = FineTuning()
     summaries: Summaries = Summaries()
+    embeddings: Embeddings = Embeddings()
     annotations: AnnotationRules = AnnotationRules()
     publication: Publication = Publication()
     fields: Annotated[list[FieldRule], Field(min_length=1)]

@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clinical_assets.language_models.batching import TokenBudget
+from clinical_assets.language_models.token_windows import chunk_bounds
 from clinical_assets.summaries.encoders import Encoder
 
 if TYPE_CHECKING:
@@ -123,14 +124,6 @@ def bert_scores(
             )
     n_chunked = sum(len(reading.chunks) > 1 for reading in readings.values())
     return BertScores(scores[:, 0], scores[:, 1], scores[:, 2], encoder.identity, n_chunked, len(readings))
-
-
-def chunk_bounds(n_pieces: int, room: int, stride: int) -> list[tuple[int, int]]:
-    """Return (first, last + 1) of each chunk: `room` pieces each, `stride` apart, the last one ending with the text."""
-    if n_pieces <= room:
-        return [(0, n_pieces)] if n_pieces else []
-    starts = [*range(0, n_pieces - room, stride), n_pieces - room]
-    return [(start, start + room) for start in starts]
 
 
 def _read_all(texts: set[str], encoder: Encoder, stride: int) -> dict[str, Reading]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from clinical_assets.language_models.catalogue import ModelEntry
-from clinical_assets.language_models.loading import ModelError, locate, model_revision
+from clinical_assets.language_models.encoders import load_encoder_model, pieces_at_once
+from clinical_assets.language_models.loading import ModelError
 
 __all__ = ["CLINICAL_BERT", "CLINICAL_LAYER", "Encoder", "encoder_entry", "load_encoder"]
 
@@ -83,39 +84,13 @@ def load_encoder(entry: ModelEntry, layer: int, *, device: str = "cpu", dtype: s
     ModelError
         If files are missing, unsafe (pickles, code of their own) or incomplete, or there is no such layer.
     """
-    import torch
-    from transformers import AutoModel, AutoTokenizer
-
-    place = locate(entry, None)
-    revision = model_revision(entry, place)  # of the files: a folder has no commit
-    try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
-        model, told = AutoModel.from_pretrained(
-            place,
-            output_loading_info=True,
-            dtype=getattr(torch, dtype),
-            trust_remote_code=False,
-            use_safetensors=True,
-            local_files_only=True,
-        )
-    except Exception as error:  # noqa: BLE001 - whatever the library raises, the user is told which model and what to do
-        raise ModelError(
-            f"encoder {entry.name!r}: {place} cannot be loaded ({type(error).__name__}: {str(error)[:300]})"
-        ) from None
-    lacking = sorted(name for name in told["missing_keys"] if "pooler" not in name)  # the pooler is not used
-    if lacking:
-        raise ModelError(
-            f"encoder {entry.name!r}: {place} lacks {len(lacking)} of the model's tensors, among them {lacking[0]}, which would be "
-            "random numbers; the download may be incomplete, or these are no weights of such an encoder"
-        )
+    loaded = load_encoder_model(entry, device=device, dtype=dtype)
+    model, tokenizer = loaded.model, loaded.tokenizer
     _keep_layers(entry.name, model, layer)
-    if not tokenizer.is_fast or tokenizer.cls_token_id is None or tokenizer.sep_token_id is None:
-        raise ModelError(
-            f"encoder {entry.name!r}: {place} needs a fast tokenizer (tokenizer.json) with [CLS] and [SEP]; choose a BERT-like model"
-        )
-    return Encoder(
-        entry.name, revision, layer, dtype, model.to(device).eval(), tokenizer, device, _room(model, tokenizer)
-    )
+    if tokenizer.cls_token_id is None or tokenizer.sep_token_id is None:
+        raise ModelError(f"encoder {entry.name!r}: its tokenizer needs [CLS] and [SEP]; choose a BERT-like model")
+    room = pieces_at_once(model) - int(tokenizer.num_special_tokens_to_add(pair=False))
+    return Encoder(entry.name, loaded.revision, layer, dtype, model, tokenizer, device, room)
 
 
 def _keep_layers(name: str, model: Any, layer: int) -> None:
@@ -128,14 +103,3 @@ def _keep_layers(name: str, model: Any, layer: int) -> None:
     if not 1 <= layer <= len(stack):
         raise ModelError(f"encoder {name!r}: layer is {layer}; expected 1 to {len(stack)}")
     model.encoder.layer = stack[:layer]
-
-
-def _room(model: Any, tokenizer: Any) -> int:
-    """Word pieces of one reading. An unset model_max_length (1e30, which bert-score 0.3.13 cannot take) counts as 512.
-
-    What a sentence encoder's tokenizer allows (128 or 256) is a habit of its training, not a bound of the model.
-    """
-    positions = int(getattr(model.config, "max_position_embeddings", _POSITIONS))
-    if getattr(model.config, "model_type", "") in {"roberta", "xlm-roberta", "camembert"}:
-        positions -= int(model.config.pad_token_id or 0) + 1  # positions are counted from behind the padding's
-    return min(positions, _POSITIONS) - int(tokenizer.num_special_tokens_to_add(pair=False))

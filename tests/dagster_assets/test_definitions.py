@@ -24,9 +24,11 @@ SUMMARIES = {
 }  # fmt: skip
 WRITERS = {"adapters/summaries_medgemma_4b_qlora", "adapters/summaries_llama_3_1_8b"}
 REFERENCES = {"summaries/references", "summaries/reference_rejects"}
+NOTE_VECTORS = {"embeddings/notes"}
+PERSON_VECTORS = {f"embeddings/{name}" for name in ("terminology", "code_text", "person_vectors")}
 PER_BATCH = {
     "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "labels/regex", "labels/regex_seed", "notes/note_scope",
-} | MODEL_LABELS | ADAPTED_LABELS | SUMMARIES | SCORES  # fmt: skip
+} | MODEL_LABELS | ADAPTED_LABELS | SUMMARIES | SCORES | NOTE_VECTORS  # fmt: skip
 ANNOTATIONS = {"annotations/human_labels", "annotations/rejects", "annotations/adjudicated", "annotations/splits"}
 ON_REQUEST = {
     "annotations/review_export",
@@ -78,7 +80,7 @@ def test_the_graph_is_what_it_is_meant_to_be(defs) -> None:
     found = specs(defs)
     assert {
         key for key in found if not key.startswith("landing/")
-    } == PER_BATCH | WAREHOUSE | MODELS | ADAPTERS | ON_REQUEST | WRITERS | REFERENCES
+    } == PER_BATCH | WAREHOUSE | MODELS | ADAPTERS | ON_REQUEST | WRITERS | REFERENCES | PERSON_VECTORS
     assert {key for key, spec in found.items() if spec.partitions_def} == PER_BATCH
 
 
@@ -98,8 +100,12 @@ def test_everything_but_sources_and_intake_refreshes_by_condition(defs) -> None:
         key: spec.automation_condition and spec.automation_condition.get_label() for key, spec in specs(defs).items()
     }
     assert {key for key, label in conditions.items() if label == "follow_code"} == {"labels/regex", "labels/regex_seed"}
-    assert {key for key, label in conditions.items() if label == "refresh_aggregate"} == WAREHOUSE | MODELS
-    assert {key for key, label in conditions.items() if label == "refresh_on_change"} == MODEL_LABELS | SUMMARIES
+    assert {
+        key for key, label in conditions.items() if label == "refresh_aggregate"
+    } == WAREHOUSE | MODELS | PERSON_VECTORS
+    assert {
+        key for key, label in conditions.items() if label == "refresh_on_change"
+    } == MODEL_LABELS | SUMMARIES | NOTE_VECTORS
     assert {key for key, label in conditions.items() if label == "what_there_is"} == SCORES
     assert {key for key, label in conditions.items() if label == "keep_history"} == ADAPTED_LABELS
     assert {key for key, label in conditions.items() if label is None} == {k for k in conditions if k.startswith(("landing/",))} | {

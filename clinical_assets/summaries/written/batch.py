@@ -140,7 +140,7 @@ def _writer_errors() -> tuple[type[Exception], ...]:
     from clinical_assets.language_models.devices import DeviceError
     from clinical_assets.language_models.loading import ModelError
     from clinical_assets.language_models.prompts import EmptySlotError
-    from clinical_assets.language_models.server_chat import ServerError
+    from clinical_assets.language_models.server_client import ServerError
 
     return ModelError, ServerError, DeviceError, EmptySlotError
 

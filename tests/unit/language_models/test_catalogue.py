@@ -22,6 +22,7 @@ GOOD: dict[str, Any] = {
     "profile": "gpu",
 }
 SERVER = {"backend": "server", "server_url": "http://localhost:8000/v1", "profile": "server"}
+EMBEDS = {"tasks": ["embeddings"], "embedding": {"dimension": 8}}
 
 
 def load(tmp_path: Path, *entries: dict[str, Any], top: dict[str, Any] | None = None) -> Any:
@@ -62,6 +63,17 @@ def refusal(tmp_path: Path, *entries: dict[str, Any], top: dict[str, Any] | None
         ({"profile": "laptop"}, ["profile", "'demo', 'gpu' or 'server'"]),
         ({"tasks": ["poems"]}, ["tasks.0", "'labels', 'summaries'"]),
         ({"decoding": "free"}, ["decoding", "'schema_scoring' or 'constrained_generation'"]),
+        ({"tasks": ["embeddings"]}, ["task embeddings and the block embedding"]),
+        ({"embedding": {"dimension": 8}}, ["task embeddings and the block embedding"]),
+        ({**EMBEDS, "quantization": "nf4"}, ["an encoder is not loaded in 4 bits"]),
+        ({**EMBEDS, "backend": "gguf", "gguf_file": "a.gguf"}, ["embeddings are for backends transformers and server"]),
+        ({**EMBEDS, "embedding": {"dimension": 0}}, ["embedding.dimension", "greater than 0"]),
+        (
+            {**EMBEDS, "embedding": {"dimension": 8, "prefix": "{text}"}},
+            ["the only place a prefix may have is {instruction}"],
+        ),
+        ({**EMBEDS, "embedding": {"dimension": 8, "pooling": "max"}}, ["'mean', 'cls' or 'last_token'"]),
+        ({"package": "weights/model"}, ["give either model (weights that exist) or recipe"]),
         ({**SERVER, "server_url": "localhost"}, ["server_url", "pattern"]),
         ({**SERVER, "api_key_variable": "sk-secret"}, ["api_key_variable", "pattern"]),
         (
@@ -171,8 +183,10 @@ def test_a_valid_entry_of_every_kind(tmp_path: Path) -> None:
         GOOD | {"name": "c", **SERVER, "api_key_variable": "KEY"},
         GOOD | {"name": "d", "quantization": "nf4", "reasoning": True, "max_thinking_tokens": 9, "revision": "a" * 40},
         {k: v for k, v in GOOD.items() if k != "model"} | {"name": "e", "recipe": "r", "profile": "demo"},
+        GOOD | {"name": "f", **EMBEDS},
+        {k: v for k, v in GOOD.items() if k != "model"} | {"name": "g", "package": "weights/model", **EMBEDS},
     ]
-    assert [entry.name for entry in load(tmp_path, *kinds).models] == ["small", "b", "c", "d", "e"]
+    assert [entry.name for entry in load(tmp_path, *kinds).models] == ["small", "b", "c", "d", "e", "f", "g"]
 
 
 def test_a_preset_for_adapters_is_one_that_there_is() -> None:

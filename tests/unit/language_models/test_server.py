@@ -386,13 +386,13 @@ def test_overload_halves_what_is_in_flight_and_success_raises_it_by_one(lines: l
     with MisbehavingServer([cues.good] * 8 + [fails(429)] * 2, pause=0.02).running() as server:
         of = backend(server, lines, max_concurrency=16)
         answers(of, NOTES * 2)
-        assert (server.most_in_flight, of._health.limit) == (8, 9)
+        assert (server.most_in_flight, of._client._health.limit) == (8, 9)
         answers(of, NOTES[:2])  # refused both, but one burst halves once
-        assert of._health.limit == 4
+        assert of._client._health.limit == 4
         server.most_in_flight = 0
         answers(of, NOTES * 2)
         assert server.most_in_flight in {4, 5, 6}
-        assert of._health.limit in {5, 6}
+        assert of._client._health.limit in {5, 6}
         assert len(server.bodies) == 8 + 2 + 2 + 8
 
 

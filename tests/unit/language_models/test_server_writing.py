@@ -6,7 +6,7 @@ import pytest
 
 from clinical_assets.language_models.decoding import decoding_of
 from clinical_assets.language_models.prompts import EmptySlotError, Prompt
-from clinical_assets.language_models.server_chat import ServerError
+from clinical_assets.language_models.server_client import ServerError
 from clinical_assets.language_models.server_pacing import Patience
 from clinical_assets.language_models.server_writing import ServerWriter
 from clinical_assets.language_models.texts import TextRequest, WrittenText
