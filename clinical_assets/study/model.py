@@ -15,6 +15,7 @@ from clinical_assets.study.cohort import CohortRules, LatestNote, Publication
 from clinical_assets.study.fine_tuning import FineTuning
 from clinical_assets.study.labelling import Labelling
 from clinical_assets.study.patterns import check_pattern, expand_term
+from clinical_assets.study.risk import RiskQuestion
 from clinical_assets.study.summarizing import Summaries
 
 __all__ = [
@@ -215,6 +216,7 @@ class Study(_Strict):
     labelling: Labelling = Labelling()
     fine_tuning: FineTuning = FineTuning()
     summaries: Summaries = Summaries()
+    risk: RiskQuestion | None = None
     annotations: AnnotationRules = AnnotationRules()
     publication: Publication = Publication()
     fields: Annotated[list[FieldRule], Field(min_length=1)]
