@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TFIDF",
+    "TOTALS",
     "Block",
     "Features",
     "code_blocks",
@@ -34,6 +35,7 @@ Floats = npt.NDArray[np.float64]
 Kind = Literal["counts", "dense", "vectors", "texts"]
 
 TFIDF = "tfidf_svd"  # words of code names, weighted and projected inside each fold: the encoder that needs no model
+TOTALS = ("records", "codes")  # of a block: all records, different codes
 _EMBEDDED = ("condition", "procedure", "drug")
 
 
@@ -162,7 +164,7 @@ def count_block(name: str, persons: npt.NDArray[np.int64], rows: pa.Table, *, me
     each = csr_matrix((n, (row, column)), shape=(persons.size, len(names)))
     totals = np.stack([np.asarray(each.sum(axis=1)).ravel(), np.diff(each.indptr)], axis=1)
     values = csr_matrix(hstack([csr_matrix(totals), each]))
-    return Block(name, "counts", ("records", "codes", *names), values, "counts", medication)
+    return Block(name, "counts", (*TOTALS, *names), values, "counts", medication)
 
 
 def dense_block(name: str, columns: Mapping[str, npt.ArrayLike]) -> Block:

@@ -188,9 +188,9 @@ def logistic_fit(design: Floats, truth: Floats, *, offset: Floats | None = None,
         fitted = expit(design @ beta + base)
         gradient = design.T @ (fitted - truth) + penalty * beta
         curvature = (design * (fitted * (1 - fitted))[:, None]).T @ design + penalty * np.eye(k)
-        if np.abs(gradient).max() <= _TOLERANCE * max(n, 1) * max(np.abs(design).max(), 1.0):
-            return beta, np.sqrt(np.diag(np.linalg.inv(curvature)))
         step = np.linalg.solve(curvature, gradient)
+        if float(gradient @ step) / 2 <= _TOLERANCE * max(1.0, abs(now)):  # what a further step could gain at most
+            return beta - step, np.sqrt(np.diag(np.linalg.inv(curvature)))
         size = 1.0
         while size > 1e-10 and loss(beta - size * step) > now:
             size /= 2
