@@ -71,7 +71,11 @@ def promoted_cell(question: RiskQuestion, encoders: list[str]) -> Candidate:
 
 
 def evaluate_question(
-    asked: Asked, question: RiskQuestion, *, smallest: int, progress: Callable[[int, int], None] = lambda done, total: None
+    asked: Asked,
+    question: RiskQuestion,
+    *,
+    smallest: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluated:
     """Return out-of-fold risks and all numbers of a question. With too few events: one row that says so, and no model.
 
@@ -100,7 +104,9 @@ def evaluate_question(
     others = _other_splits(asked, rows, question)
     total = len(cv) + len(others)
     parts = run_matrix(cells, features, y, cv, settings, progress=lambda done, _: progress(done, total))
-    parts += run_matrix([promoted], features, y, others, settings, progress=lambda done, _: progress(len(cv) + done, total))
+    parts += run_matrix(
+        [promoted], features, y, others, settings, progress=lambda done, _: progress(len(cv) + done, total)
+    )
     pooled = {(one.name, one.design, one.label): one for one in pool(parts)}
     draws: dict[str, Any] = {"n_replicates": settings.bootstrap, "seed": settings.seed}
     found: list[Row] = []
@@ -174,7 +180,7 @@ def drift_rows(asked: Asked, question: RiskQuestion, frozen: Frozen, digest: str
             "question": question.name,
             "model": frozen.model.candidate.name,
             "model_sha": digest,
-            "column": name,
+            "feature": name,
             "psi": population_stability_index(*bins, values[name]) if new.size else None,
             "n_training": int(frozen.trained_on.size),
             "n_new": int(new.size),
@@ -219,10 +225,22 @@ def _slice_rows(
         "age": [None if a is None else "under 40" if a < 40 else "40 to 59" if a < 60 else "60 and over" for a in ages],
     }
     found = slices(
-        best, y, asked.features.persons[rows], groups, minimum_events=question.minimum_events, smallest=smallest, **draws
+        best,
+        y,
+        asked.features.persons[rows],
+        groups,
+        minimum_events=question.minimum_events,
+        smallest=smallest,
+        **draws,
     )
     return [
-        {"model": best.name, "analysis": "slice", "design": best.design, "detail": f"{r.pop('slice')}={r.pop('group')}", **r}
+        {
+            "model": best.name,
+            "analysis": "slice",
+            "design": best.design,
+            "detail": f"{r.pop('slice')}={r.pop('group')}",
+            **r,
+        }
         for r in found
     ]
 
@@ -237,7 +255,12 @@ def _more_rows(
     draws: Mapping[str, int],
 ) -> list[Row]:
     """Censoring, severe outcome, genetic score, transfer, learning curve, sample size: of the promoted model."""
-    settings, windows, promoted, features = question.models, question.windows, model.candidate, asked.features.rows(rows)
+    settings, windows, promoted, features = (
+        question.models,
+        question.windows,
+        model.candidate,
+        asked.features.rows(rows),
+    )
     risk = best.risk.mean(axis=0)
     base = {"model": promoted.name, "n": int(y.size), "n_events": int(y.sum())}
     found: list[Row] = []
@@ -269,7 +292,9 @@ def _more_rows(
         if insufficient(y[split.train], question.minimum_events):
             continue
         elsewhere = fit_model(promoted, features.rows(split.train), y[split.train], settings)
-        moved = transfer(elsewhere, features.rows(split.test), y[split.test], minimum_events=question.minimum_events, **draws)
+        moved = transfer(
+            elsewhere, features.rows(split.test), y[split.test], minimum_events=question.minimum_events, **draws
+        )
         found += [
             {"model": promoted.name, "analysis": "transfer", "design": "site",
              "detail": f"{split.label}, recalibration {row.pop('recalibration')}", **row}
@@ -290,7 +315,11 @@ def _severe_rows(
     """The same scores against the severe outcome in the same window."""
     base: Row = {"model": best.name, "analysis": "severe_outcome", "design": best.design}
     if question.severe is None:
-        return [_nothing({**base, "n": None, "n_events": None}, "severe_outcome", "auroc", "the study names none", "skipped")]
+        return [
+            _nothing(
+                {**base, "n": None, "n_events": None}, "severe_outcome", "auroc", "the study names none", "skipped"
+            )
+        ]
     day = asked.numbers("days_till_severe")[rows]
     severe = ((day > question.windows.buffer_days) & (day <= question.windows.follow_up_days)).astype(np.int64)
     found = evaluate(best, severe, asked.features.persons[rows], minimum_events=question.minimum_events, **draws)
@@ -299,7 +328,16 @@ def _severe_rows(
 
 
 def _nothing(base: Row, analysis: str, metric: str, why: str, status: str) -> Row:
-    return {**base, "analysis": analysis, "metric": metric, "value": None, "low": None, "high": None, "status": status, "reason": why}
+    return {
+        **base,
+        "analysis": analysis,
+        "metric": metric,
+        "value": None,
+        "low": None,
+        "high": None,
+        "status": status,
+        "reason": why,
+    }
 
 
 def _table(rows: list[Row], question: RiskQuestion) -> pa.Table:
@@ -310,9 +348,7 @@ def _table(rows: list[Row], question: RiskQuestion) -> pa.Table:
     return pa.Table.from_pylist([plain(row) for row in rows], schema=RISK_EVALUATION)
 
 
-def _out_of_fold(
-    parts: list[OutOfFold], persons: npt.NDArray[np.int64], y: Whole, question: RiskQuestion
-) -> pa.Table:
+def _out_of_fold(parts: list[OutOfFold], persons: npt.NDArray[np.int64], y: Whole, question: RiskQuestion) -> pa.Table:
     """Risks as they came, and recalibrated: of each part by the other parts of its repeat; where there is one part only, as it is."""
     groups: dict[tuple[str, str, int], list[OutOfFold]] = {}
     for part in parts:

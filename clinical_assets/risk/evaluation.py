@@ -119,11 +119,18 @@ def evaluate(
     rows = [
         _row(base, "auroc", bootstrap_ranking(truth, pooled.risk, groups, **draws)),
         _row(base, "auroc_delong", delong(truth, mean)),
-        _row(base, "average_precision", bootstrap_ranking(truth, pooled.risk, groups, metric="average_precision", **draws)),
+        _row(
+            base,
+            "average_precision",
+            bootstrap_ranking(truth, pooled.risk, groups, metric="average_precision", **draws),
+        ),
         _row(base, "prevalence", _shared(truth.astype(np.float64), groups, draws)),
     ]
     loss = ((pooled.risk - truth) ** 2).mean(axis=0)
-    rows += [_row(base, "brier", _shared(loss, groups, draws)), _row(base, "brier_scaled", _scaled(loss, truth, groups, draws))]
+    rows += [
+        _row(base, "brier", _shared(loss, groups, draws)),
+        _row(base, "brier_scaled", _scaled(loss, truth, groups, draws)),
+    ]
     rows += _calibration_rows(base, truth, mean)
     for share in TOP_SHARES:
         top = top_share(truth, mean, share, persons=groups, **draws)
@@ -134,7 +141,13 @@ def evaluate(
 
 
 def differences(
-    pooled: Mapping[str, Pooled], pairs: Sequence[tuple[str, str]], y: Whole, persons: npt.ArrayLike, *, n_replicates: int, seed: int
+    pooled: Mapping[str, Pooled],
+    pairs: Sequence[tuple[str, str]],
+    y: Whole,
+    persons: npt.ArrayLike,
+    *,
+    n_replicates: int,
+    seed: int,
 ) -> list[Row]:
     """Return ``auroc`` and ``average_precision`` of one model less those of another on the same draws of the same persons.
 
@@ -215,7 +228,15 @@ def slices(
 
 
 def _row(base: Row, metric: str, found: Estimate, status: str = "evaluated", reason: str = "") -> Row:
-    return {**base, "metric": metric, "value": found.value, "low": found.low, "high": found.high, "status": status, "reason": reason}
+    return {
+        **base,
+        "metric": metric,
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
+        "status": status,
+        "reason": reason,
+    }
 
 
 def _shared(values: Floats, groups: npt.ArrayLike, draws: Mapping[str, int]) -> Estimate:
@@ -244,5 +265,7 @@ def _calibration_rows(base: Row, truth: Whole, risk: Floats) -> list[Row]:
     }
     rows = [_row(base, metric, Estimate(v, v - z * e, v + z * e)) for metric, (v, e) in wald.items()]
     rows.append(_row(base, "observed_expected", Estimate(found.observed_expected, nan, nan)))
-    rows += [_row(base, metric, Estimate(getattr(errors, metric), nan, nan)) for metric in ("ici", "e50", "e90", "e_max")]
+    rows += [
+        _row(base, metric, Estimate(getattr(errors, metric), nan, nan)) for metric in ("ici", "e50", "e90", "e_max")
+    ]
     return rows

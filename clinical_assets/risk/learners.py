@@ -66,7 +66,13 @@ class Fitted:
 
 
 def fit_learner(
-    learner: str, x: Floats32, y: npt.NDArray[np.int64], *, weighted: bool, seed: int, parameters: Mapping[str, float] | None = None
+    learner: str,
+    x: Floats32,
+    y: npt.NDArray[np.int64],
+    *,
+    weighted: bool,
+    seed: int,
+    parameters: Mapping[str, float] | None = None,
 ) -> Fitted:
     """Fit a learner on prepared rows.
 
@@ -139,7 +145,9 @@ def contributions(model: Fitted, x: Floats32) -> Floats:
 # --- elastic-net logistic regression ---
 
 
-def _fit_logistic(x: Floats32, y: npt.NDArray[np.int64], p: Mapping[str, float], balance: float, seed: int) -> tuple[Arrays, str]:
+def _fit_logistic(
+    x: Floats32, y: npt.NDArray[np.int64], p: Mapping[str, float], balance: float, seed: int
+) -> tuple[Arrays, str]:
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
@@ -167,7 +175,10 @@ def _fit_logistic(x: Floats32, y: npt.NDArray[np.int64], p: Mapping[str, float],
                     areas[i] += float(auroc(y[test], x[test] @ path.coef_[0]))
             strength = _STRENGTHS[int(areas.argmax())]
         fitted = LogisticRegression(C=strength, **common).fit(x, y)
-    return {"weights": np.asarray(fitted.coef_[0], dtype=np.float64), "intercept": np.asarray(fitted.intercept_, dtype=np.float64)}, ""
+    return {
+        "weights": np.asarray(fitted.coef_[0], dtype=np.float64),
+        "intercept": np.asarray(fitted.intercept_, dtype=np.float64),
+    }, ""
 
 
 def _predict_logistic(model: Fitted, x: Floats32) -> Floats:
@@ -179,7 +190,9 @@ def _predict_logistic(model: Fitted, x: Floats32) -> Floats:
 # --- random forest ---
 
 
-def _fit_forest(x: Floats32, y: npt.NDArray[np.int64], p: Mapping[str, float], balance: float, seed: int) -> tuple[Arrays, str]:
+def _fit_forest(
+    x: Floats32, y: npt.NDArray[np.int64], p: Mapping[str, float], balance: float, seed: int
+) -> tuple[Arrays, str]:
     from sklearn.ensemble import RandomForestClassifier
 
     forest = RandomForestClassifier(
@@ -222,7 +235,9 @@ def _predict_forest(model: Fitted, x: Floats32) -> Floats:
 # --- LightGBM ---
 
 
-def _fit_lightgbm(x: Floats32, y: npt.NDArray[np.int64], p: Mapping[str, float], balance: float, seed: int) -> tuple[Arrays, str]:
+def _fit_lightgbm(
+    x: Floats32, y: npt.NDArray[np.int64], p: Mapping[str, float], balance: float, seed: int
+) -> tuple[Arrays, str]:
     import lightgbm
 
     settings = {
@@ -249,7 +264,9 @@ def _predict_lightgbm(model: Fitted, x: Floats32) -> Floats:
 # --- support vector machine ---
 
 
-def _fit_svm(x: Floats32, y: npt.NDArray[np.int64], p: Mapping[str, float], balance: float, seed: int) -> tuple[Arrays, str]:
+def _fit_svm(
+    x: Floats32, y: npt.NDArray[np.int64], p: Mapping[str, float], balance: float, seed: int
+) -> tuple[Arrays, str]:
     from scipy.special import expit
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.svm import SVC
@@ -257,7 +274,9 @@ def _fit_svm(x: Floats32, y: npt.NDArray[np.int64], p: Mapping[str, float], bala
     from clinical_assets.statistics.calibration import fit_platt
 
     if y.size > _SVM_MOST:
-        raise ValueError(f"svm: {y.size} training rows; its time grows with their square, so at most {_SVM_MOST}. Choose lightgbm.")
+        raise ValueError(
+            f"svm: {y.size} training rows; its time grows with their square, so at most {_SVM_MOST}. Choose lightgbm."
+        )
     machine = SVC(C=p["c"], gamma="scale", class_weight={0: 1.0, 1: balance})
     folds = min(3, int(y.sum()), int(y.size - y.sum()))
     if folds < 2:
@@ -290,7 +309,9 @@ def _predict_svm(model: Fitted, x: Floats32) -> Floats:
 # --- multilayer perceptron: see network ---
 
 
-def _fit_mlp(x: Floats32, y: npt.NDArray[np.int64], p: Mapping[str, float], balance: float, seed: int) -> tuple[Arrays, str]:
+def _fit_mlp(
+    x: Floats32, y: npt.NDArray[np.int64], p: Mapping[str, float], balance: float, seed: int
+) -> tuple[Arrays, str]:
     from clinical_assets.risk.network import fit_network
 
     return fit_network(x, y, p, balance, seed), ""

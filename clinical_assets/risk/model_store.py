@@ -123,7 +123,9 @@ def load_frozen(folder: Path, digest: str) -> Frozen:
     except OSError as error:
         raise RiskModelError(f"{target}: {error.strerror}; materialize risk/promoted_model again") from None
     if _digest(text, data, lgb) != digest:
-        raise RiskModelError(f"{target} was changed after it was written; remove it and materialize risk/promoted_model again")
+        raise RiskModelError(
+            f"{target} was changed after it was written; remove it and materialize risk/promoted_model again"
+        )
     return _put_together(json.loads(text), load(data), lgb)
 
 
@@ -146,7 +148,13 @@ def _taken_apart(frozen: Frozen) -> tuple[Arrays, dict[str, Any]]:
         "format": _FORMAT,
         "candidate": [model.candidate.feature_set, model.candidate.learner, model.candidate.encoder],
         "blocks": [
-            {"name": one.name, "kind": one.kind, "words": list(one.words), "names": list(one.names), "arrays": sorted(one.arrays)}
+            {
+                "name": one.name,
+                "kind": one.kind,
+                "words": list(one.words),
+                "names": list(one.names),
+                "arrays": sorted(one.arrays),
+            }
             for one in model.prepared
         ],
         "learner": {

@@ -95,7 +95,9 @@ def transfer(
         weak = calibration(y, mended)
         z = 1.959963984540054
         loss = (mended - y) ** 2
-        draws = replicate(np.arange(y.size), lambda w, of=loss: (w @ of) / w.sum(axis=1), n_replicates=n_replicates, seed=seed)
+        draws = replicate(
+            np.arange(y.size), lambda w, of=loss: (w @ of) / w.sum(axis=1), n_replicates=n_replicates, seed=seed
+        )
         numbers = {
             "auroc": (area.value, area.low, area.high),
             "calibration_intercept": _wald(weak.intercept, weak.intercept_error, z),
@@ -141,7 +143,14 @@ def learning_curve(
 
 
 def genetic_complement(
-    risk: npt.ArrayLike, genetic: npt.ArrayLike, y: Whole, persons: npt.ArrayLike, *, minimum_events: int, n_replicates: int, seed: int
+    risk: npt.ArrayLike,
+    genetic: npt.ArrayLike,
+    y: Whole,
+    persons: npt.ArrayLike,
+    *,
+    minimum_events: int,
+    n_replicates: int,
+    seed: int,
 ) -> tuple[list[Row], str]:
     """Return what a genetic score adds to a risk, among those who have one; or nothing and the reason why it was skipped.
 

@@ -15,7 +15,15 @@ import numpy.typing as npt
 from clinical_assets.statistics.calibration import Platt
 from clinical_assets.statistics.classification import as_flags
 
-__all__ = ["Calibration", "CalibrationErrors", "calibration", "calibration_errors", "logistic_fit", "recalibration", "smooth_curve"]
+__all__ = [
+    "Calibration",
+    "CalibrationErrors",
+    "calibration",
+    "calibration_errors",
+    "logistic_fit",
+    "recalibration",
+    "smooth_curve",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -152,7 +160,9 @@ def calibration_errors(gold: npt.ArrayLike, risk: npt.ArrayLike, *, knots: int =
     return CalibrationErrors(float(away.mean()), *(float(q) for q in np.quantile(away, [0.5, 0.9, 1.0])))
 
 
-def logistic_fit(design: Floats, truth: Floats, *, offset: Floats | None = None, ridge: float = 0.0) -> tuple[Floats, Floats]:
+def logistic_fit(
+    design: Floats, truth: Floats, *, offset: Floats | None = None, ridge: float = 0.0
+) -> tuple[Floats, Floats]:
     """Return maximum likelihood coefficients and standard errors of a logistic regression, by Newton's method.
 
     Where classes are told apart perfectly there is no maximum: coefficients are then as large as a ridge of 1e-8 lets them be.

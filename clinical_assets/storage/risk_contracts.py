@@ -64,7 +64,12 @@ RISK_EVALUATION = pa.schema(
         *_MODEL,
         column("analysis", pa.string(), " | ".join(ANALYSES), nullable=False),
         column("design", pa.string(), "cross_validation | time | site; empty where it is none", nullable=False),
-        column("detail", pa.string(), "The other model, group, site, recalibration or share; empty for none", nullable=False),
+        column(
+            "detail",
+            pa.string(),
+            "The other model, group, site, recalibration or share; empty for none",
+            nullable=False,
+        ),
         column("metric", pa.string(), "Name of the number", nullable=False),
         column("value", pa.float64(), "Its value; null where undefined or withheld"),
         column("low", pa.float64(), "Lower 95 % limit"),
@@ -86,7 +91,9 @@ RISK_SCORES = pa.schema(
         column("is_new", pa.bool_(), "Not among the persons that the model was trained on", nullable=False),
         column("probability", pa.float64(), "Risk of the outcome in the question's window", nullable=False),
         column("calibrated", pa.float64(), "The same after recalibration on out-of-fold risks", nullable=False),
-        column("percentile", pa.float64(), "Share of out-of-fold risks that are at most this one, 0 to 100", nullable=False),
+        column(
+            "percentile", pa.float64(), "Share of out-of-fold risks that are at most this one, 0 to 100", nullable=False
+        ),
         column("band", pa.string(), "low (below the 50th percentile) | medium | high (from the 90th)", nullable=False),
         column("made_at", TIMESTAMP, "When it was made, UTC", nullable=False),
         column("run_id", pa.string(), "Dagster run that made it", nullable=False),
@@ -97,7 +104,7 @@ RISK_DRIFT = pa.schema(
     [
         *_MODEL,
         column("model_sha", pa.string(), "Digest of the frozen model", nullable=False),
-        column("column", pa.string(), "Column of the model, or score", nullable=False),
+        column("feature", pa.string(), "Column of the model, or score", nullable=False),
         column("psi", pa.float64(), "Population stability index of new persons against training; null for nobody"),
         column("n_training", pa.int64(), "Persons it was trained on", nullable=False),
         column("n_new", pa.int64(), "New persons", nullable=False),
