@@ -21,7 +21,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 _EDGE = 1e-6
 _SVM_MOST = 20_000
-_STRENGTH, _STRENGTHS = 0.1, (0.003, 0.01, 0.03, 0.1, 0.3)  # inverse of the penalty
+_STRENGTH, _STRENGTHS = 0.1, (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # inverse of the penalty
 
 # What is used unless tuning finds better; every one is a plain number.
 DEFAULTS: dict[str, dict[str, float]] = {
