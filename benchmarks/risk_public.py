@@ -92,14 +92,16 @@ def diabetes(rows: int | None) -> None:
     titles = icd9_names()
     ordered = sorted(titles)
     codes: list[tuple[int, str]] = []
-    texts: list[str] = []
+    first: list[str] = []
+    others: list[str] = []
     names: dict[str, str] = {}
     for i, given in enumerate(frame[["diag_1", "diag_2", "diag_3"]].itertuples(index=False)):
         known = [code for code in given if code and code != "?"]
         for code in known:
             names.setdefault(code, name_of(code, titles, ordered))
         codes += [(i, code) for code in dict.fromkeys(known)]
-        texts.append(" | ".join(names[code] for code in known))
+        first.append(names.get(given[0], ""))
+        others.append(" | ".join(names[code] for code in given[1:] if code in names))
     drugs = list(frame.loc[:, DRUGS_FROM:DRUGS_TO].columns)
     drugs = [c for c in drugs if frame[c].nunique() > 1]
     taken = [(i, f"{c}:{v}") for c in drugs for i, v in zip(ids, frame[c], strict=True) if v != "No"]
@@ -113,8 +115,19 @@ def diabetes(rows: int | None) -> None:
     age = frame["age"].str.extract(r"\[(\d+)")[0].astype(float) + 5
     numbers = {"age": age, **{name: frame[name].astype(float) for name in NUMBERS}}
     shown = {f"{c}={v}": (frame[c] == v) for c in CATEGORIES for v in frame[c].value_counts().index[:12]}
-    coded = {b.name: b for b in (count_block("count_condition", ids, table(codes)), count_block("count_drug", ids, table(taken)))}
-    embedded = {b.name: b for b in (text_block("condition", texts), text_block("procedure", drug_text))}
+    coded = {
+        b.name: b
+        for b in (count_block("count_condition", ids, table(codes)), count_block("count_drug", ids, table(taken)))
+    }
+    # three domains, as domains are embedded apart; chosen on a part of the training patients
+    embedded = {
+        b.name: b
+        for b in (
+            text_block("first_diagnosis", first),
+            text_block("other_diagnoses", others),
+            text_block("drugs", drug_text),
+        )
+    }
     stay = dense_block("stay", {**numbers, **shown})
     test = np.random.default_rng(0).permutation(np.unique(patients))
     held = np.isin(patients, test[: test.size // 4])
@@ -136,12 +149,21 @@ def diabetes(rows: int | None) -> None:
         features = Features(ids, {n: b if b.family == "embeddings" else _plain(b) for n, b in blocks.items()})
         for learner in ("logistic", "lightgbm"):
             began = time.monotonic()
-            part = run_matrix([Candidate(feature_set, learner, TFIDF if "emb" in feature_set else "")], features, y, [split], settings)[0]
+            part = run_matrix(
+                [Candidate(feature_set, learner, TFIDF if "emb" in feature_set else "")], features, y, [split], settings
+            )[0]
             seconds, truth, groups = time.monotonic() - began, y[part.rows], patients[part.rows]
             risks[label, learner] = part.risk
             area = bootstrap_ranking(truth, part.risk, groups, n_replicates=500)
             precision = bootstrap_ranking(truth, part.risk, groups, metric="average_precision", n_replicates=500)
-            say(label, learner, limits(area), limits(precision), f"{calibration(truth, part.risk).slope:.2f}", f"{seconds:.0f}")
+            say(
+                label,
+                learner,
+                limits(area),
+                limits(precision),
+                f"{calibration(truth, part.risk).slope:.2f}",
+                f"{seconds:.0f}",
+            )
     print()
     say("difference in AUROC", "value (95 %)")
     say("---", "---")
@@ -221,34 +243,67 @@ def gibleed() -> None:
 
 
 def cross_validated(title: str, features: Features, y: np.ndarray, sets: list[str]) -> None:
-    """Print a table of 3 x 5-fold cross-validated areas."""
-    settings = RiskModels(repeats=3)
-    splits = repeated_folds(y, features.persons, folds=5, repeats=3, seed=1)
-    cells = [Candidate(s, learner, TFIDF if "embeddings" in s else "") for s in sets for learner in ("logistic", "lightgbm", "random_forest")]
+    """Print a table of cross-validated areas."""
+    repeats = 3 if y.size < 1000 else 1
+    settings = RiskModels(repeats=repeats)
+    splits = repeated_folds(y, features.persons, folds=5, repeats=repeats, seed=1)
+    cells = [
+        Candidate(s, learner, TFIDF if "embeddings" in s else "")
+        for s in sets
+        for learner in ("logistic", "lightgbm", "random_forest")
+    ]
     parts = run_matrix(cells, features, y, splits, settings)
-    print(f"\n{title}; 3 x 5-fold cross-validation\n")
+    print(f"\n{title}; {repeats} x 5-fold cross-validation\n")
     say("features", "learner", "AUROC (95 %)", "AUPRC")
     say(*["---"] * 4)
     for cell in cells:
-        risk = np.full((3, y.size), np.nan)
+        risk = np.full((repeats, y.size), np.nan)
         for part in parts:
             if part.candidate == cell:
                 risk[part.split.repeat, part.rows] = part.risk
         area = bootstrap_ranking(y, risk, features.persons)
-        say(cell.feature_set, cell.learner, limits(area), limits(bootstrap_ranking(y, risk, features.persons, metric="average_precision")))
+        say(
+            cell.feature_set,
+            cell.learner,
+            limits(area),
+            limits(bootstrap_ranking(y, risk, features.persons, metric="average_precision")),
+        )
 
 
 # --- UCI heart ---
 
 
 def heart() -> None:
-    names = ("age", "sex", "pain", "pressure", "cholesterol", "sugar", "ecg", "rate", "angina", "depression", "slope", "vessels", "thal")
+    names = (
+        "age",
+        "sex",
+        "pain",
+        "pressure",
+        "cholesterol",
+        "sugar",
+        "ecg",
+        "rate",
+        "angina",
+        "depression",
+        "slope",
+        "vessels",
+        "thal",
+    )
     found = {}
     for site in ("cleveland", "hungarian"):
         frame = pd.read_csv(DATA / "tabular" / "uci_heart" / f"processed.{site}.csv", header=None, na_values="?")
         y = (frame[13] > 0).to_numpy().astype(np.int64)
-        columns = {name: frame[i].astype(float).to_numpy() for i, name in enumerate(names) if name not in ("pain", "ecg", "thal", "slope")}
-        for i, name, values in ((2, "pain", (1, 2, 3, 4)), (6, "ecg", (0, 1, 2)), (10, "slope", (1, 2, 3)), (12, "thal", (3, 6, 7))):
+        columns = {
+            name: frame[i].astype(float).to_numpy()
+            for i, name in enumerate(names)
+            if name not in ("pain", "ecg", "thal", "slope")
+        }
+        for i, name, values in (
+            (2, "pain", (1, 2, 3, 4)),
+            (6, "ecg", (0, 1, 2)),
+            (10, "slope", (1, 2, 3)),
+            (12, "thal", (3, 6, 7)),
+        ):
             for value in values:
                 columns[f"{name}={value}"] = np.where(frame[i].isna(), np.nan, (frame[i] == value).astype(float))
         found[site] = (Features(np.arange(y.size, dtype=np.int64), {"heart": dense_block("heart", columns)}), y)
@@ -261,7 +316,12 @@ def heart() -> None:
     for learner in ("logistic", "random_forest"):
         model = fit_model(Candidate("counts", learner), features, y, RiskModels())
         for row in transfer(model, moved, z, seed=1, n_replicates=1000):
-            say(learner, row["recalibration"], row["metric"], f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})")
+            say(
+                learner,
+                row["recalibration"],
+                row["metric"],
+                f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})",
+            )
 
 
 def main() -> None:

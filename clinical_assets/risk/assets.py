@@ -76,8 +76,8 @@ def _models(vectors: list[dg.AssetKey]) -> dg.AssetsDefinition:
                  "design, repeat and person. Read by risk.test_risks and the report."),
                 (_EVALUATION, {"python", "parquet"}, "How good every model of the ablation matrix is, with limits. One row per model, "
                  "analysis, detail and metric. Read by risk.performance and the report."),
-                (_MODEL, {"python", "lightgbm"}, "The model that gives scores, trained on all cases and controls. A folder (no row) named by "
-                 "its digest; none where too few events. Read by risk/scores."),
+                (_MODEL, {"python", "lightgbm"}, "The model that gives scores, trained on all cases and controls. A folder (no row) named "
+                 "by its digest; none where too few events. Read by risk/scores."),
             )
         ],
     )  # fmt: skip

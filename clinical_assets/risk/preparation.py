@@ -108,7 +108,8 @@ def fit_block(block: Block, *, minimum_persons: int, components: int, seed: int)
     if block.kind == "counts":
         n_persons = np.asarray((block.values > 0).sum(axis=0)).ravel()
         keep = np.flatnonzero(n_persons >= minimum_persons)
-        raw, extra = np.log1p(block.values[:, keep].toarray()), ()
+        raw = np.log1p(block.values[:, keep].toarray())
+        extra: tuple[str, ...] = ()
         arrays: Arrays = {}
     else:
         keep = np.flatnonzero(~np.all(np.isnan(block.values), axis=0))

@@ -48,7 +48,7 @@ def ipcw_weights(durations: npt.ArrayLike, events: npt.ArrayLike, horizon: float
     is_case = (flags == 1) & (times <= horizon)
     is_control = times > horizon
     weights = np.zeros(times.size)
-    weights[is_case] = 1.0 / at_event[is_case]
+    weights[is_case] = 1.0 / np.asarray(at_event, dtype=np.float64)[is_case]
     if is_control.any():
         weights[is_control] = 1.0 / at_horizon
     return is_case.astype(np.float64), weights

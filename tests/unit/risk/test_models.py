@@ -11,7 +11,15 @@ import pytest
 
 from clinical_assets.risk.evaluation import differences, evaluate, insufficient, pool, slices
 from clinical_assets.risk.experiments import Candidate, candidates, fit_model, run_matrix
-from clinical_assets.risk.features import TFIDF, Features, code_blocks, dense_block, text_block, vector_block, vector_blocks
+from clinical_assets.risk.features import (
+    TFIDF,
+    Features,
+    code_blocks,
+    dense_block,
+    text_block,
+    vector_block,
+    vector_blocks,
+)
 from clinical_assets.risk.learners import contributions, fit_learner, oversample
 from clinical_assets.risk.model_store import Frozen, RiskModelError, load_frozen, promoted_digest, save_frozen
 from clinical_assets.risk.preparation import fit_block
@@ -203,7 +211,10 @@ def test_splits_keep_persons_apart_and_test_everybody_once_a_repeat() -> None:
     late = by_time([1, 5, 9, 12], 5, gap=4)
     assert (late.train.tolist(), late.test.tolist()) == ([0], [2, 3])
     sites = by_site(["a", "b", None, "a"])
-    assert [(s.label, s.test.tolist(), s.train.tolist()) for s in sites] == [("a", [0, 3], [1, 2]), ("b", [1], [0, 2, 3])]
+    assert [(s.label, s.test.tolist(), s.train.tolist()) for s in sites] == [
+        ("a", [0, 3], [1, 2]),
+        ("b", [1], [0, 2, 3]),
+    ]
     assert by_site(["a", "a"]) == []
 
 
@@ -214,7 +225,10 @@ def test_evaluation_pools_repeats_and_says_when_there_is_too_little(data) -> Non
     parts = run_matrix(cells, features, y, repeated_folds(y, features.persons, folds=4, repeats=2, seed=0), settings)
     pooled = {one.name: one for one in pool(parts)}
     assert pooled["counts/logistic"].risk.shape == (2, N)
-    rows = {r["metric"]: r for r in evaluate(pooled["counts/logistic"], y, features.persons, minimum_events=10, n_replicates=100, seed=0)}
+    rows = {
+        r["metric"]: r
+        for r in evaluate(pooled["counts/logistic"], y, features.persons, minimum_events=10, n_replicates=100, seed=0)
+    }
     from sklearn.metrics import roc_auc_score
 
     repeats = pooled["counts/logistic"].risk
@@ -227,7 +241,10 @@ def test_evaluation_pools_repeats_and_says_when_there_is_too_little(data) -> Non
     assert gained["low"] > 0
     few = np.where(np.cumsum(y) <= 9, y, 0)
     (row,) = evaluate(pooled["counts/logistic"], few, features.persons, minimum_events=10, n_replicates=100, seed=0)
-    assert (row["status"], row["reason"]) == ("insufficient", "9 cases and 151 controls; at least 10 of each are needed")
+    assert (row["status"], row["reason"]) == (
+        "insufficient",
+        "9 cases and 151 controls; at least 10 of each are needed",
+    )
     assert np.isnan(row["value"])
     assert insufficient(np.zeros(50), 10).startswith("0 cases")
     with pytest.raises(ValueError, match="tested twice"):
@@ -236,7 +253,13 @@ def test_evaluation_pools_repeats_and_says_when_there_is_too_little(data) -> Non
 
 def test_small_slices_are_withheld(data) -> None:
     features, y = data
-    parts = run_matrix([Candidate("counts", "logistic")], features, y, repeated_folds(y, features.persons, folds=4, repeats=1, seed=0), RiskModels())
+    parts = run_matrix(
+        [Candidate("counts", "logistic")],
+        features,
+        y,
+        repeated_folds(y, features.persons, folds=4, repeats=1, seed=0),
+        RiskModels(),
+    )
     groups = {"sex": ["f"] * 100 + ["m"] * 55 + [None] * 5}
     rows = slices(pool(parts)[0], y, features.persons, groups, minimum_events=10, smallest=11, n_replicates=100, seed=0)
     unknown = next(r for r in rows if r["group"] == "unknown")
@@ -261,7 +284,9 @@ def test_a_genetic_score_adds_what_it_was_given_and_is_skipped_where_absent() ->
     assert found["likelihood_ratio"]["value"] == pytest.approx(2 * (large.llf - small.llf), rel=1e-4)
     assert found["odds_ratio"]["value"] == pytest.approx(np.exp(large.params[2]), rel=1e-4)
     assert found["delta_auroc"]["low"] > 0
-    none = genetic_complement(risk, np.full(500, np.nan), y, np.arange(500), minimum_events=10, n_replicates=200, seed=0)
+    none = genetic_complement(
+        risk, np.full(500, np.nan), y, np.arange(500), minimum_events=10, n_replicates=200, seed=0
+    )
     assert none == ([], "skipped: nobody has a genetic score")
     table = genetic_table(risk, known, y, smallest=11)
     assert len(table) == 30
@@ -277,7 +302,10 @@ def test_transfer_mends_calibration_and_leaves_ranks(data) -> None:
     rows = {(r["recalibration"], r["metric"]): r for r in transfer(model, elsewhere, z, seed=0, n_replicates=100)}
     assert rows["none", "calibration_intercept"]["high"] < 0
     assert abs(rows["intercept", "calibration_intercept"]["value"]) < 0.1
-    assert abs(rows["logistic", "calibration_slope"]["value"] - 1) < abs(rows["none", "calibration_slope"]["value"] - 1) + 0.05
+    assert (
+        abs(rows["logistic", "calibration_slope"]["value"] - 1)
+        < abs(rows["none", "calibration_slope"]["value"] - 1) + 0.05
+    )
     assert rows["intercept", "brier"]["value"] < rows["none", "brier"]["value"]
     (row,) = transfer(model, elsewhere, np.zeros(300, dtype=np.int64), seed=0, n_replicates=100)
     assert row["status"] == "insufficient"
@@ -285,11 +313,20 @@ def test_transfer_mends_calibration_and_leaves_ranks(data) -> None:
 
 def test_learning_curve_rises_and_ipcw_counts_the_censored(data) -> None:
     features, y = data
-    rows = learning_curve(Candidate("counts+embeddings", "logistic", "small"), features, y, RiskModels(), shares=(0.2, 0.9), n_replicates=100)
+    rows = learning_curve(
+        Candidate("counts+embeddings", "logistic", "small"),
+        features,
+        y,
+        RiskModels(),
+        shares=(0.2, 0.9),
+        n_replicates=100,
+    )
     assert rows[0]["n_train"] < rows[1]["n_train"]
     assert rows[0]["value"] < rows[1]["value"] + 0.05
     risk = np.array([0.9, 0.8, 0.2, 0.1, 0.5])
-    found = ipcw_area(risk, [100, np.nan, np.nan, np.nan, np.nan], [500, 500, 500, 500, 50], 365, n_replicates=100, seed=0)
+    found = ipcw_area(
+        risk, [100, np.nan, np.nan, np.nan, np.nan], [500, 500, 500, 500, 50], 365, n_replicates=100, seed=0
+    )
     assert found.value == 1.0
 
 
