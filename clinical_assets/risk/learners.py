@@ -123,7 +123,7 @@ def oversample(x: Floats32, y: npt.NDArray[np.int64], seed: int) -> tuple[Floats
         If imbalanced-learn is not installed.
     """
     try:
-        from imblearn.over_sampling import SMOTE
+        from imblearn.over_sampling import SMOTE  # type: ignore[import-not-found]
     except ImportError:
         raise RuntimeError(
             "risk.models.oversampling: smote needs imbalanced-learn, which is not installed: pip install imbalanced-learn, or set "

@@ -40,8 +40,8 @@ def cohort(seed: int = 0, n: int = N) -> tuple[Features, np.ndarray]:
     y = (rng.random(n) < 1 / (1 + np.exp(-(1.8 * active + 1.8 * kind - 1)))).astype(np.int64)
     rows = []
     for i in range(n):
-        for code in range(3):
-            rows.append((i, "condition", code, "headache", int(rng.poisson(np.exp(1 + 0.6 * active[i]))) + 1, None))
+        often = np.exp(1 + 0.6 * active[i])
+        rows += [(i, "condition", code, "headache", int(rng.poisson(often)) + 1, None) for code in range(3)]
         for _ in range(6):
             word = "inflammatory rash" if rng.random() < 1 / (1 + np.exp(-2 * kind[i])) else "minor injury"
             code = int(rng.integers(100, 900))
