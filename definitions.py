@@ -39,6 +39,8 @@ from clinical_assets.notes.assets import ingest_note_batch
 from clinical_assets.notes.checks import build_note_checks
 from clinical_assets.privacy import switch_off_telemetry
 from clinical_assets.processor import share_processor
+from clinical_assets.risk.assets import RISK_COHORT, RISK_KEYS, build_risk_assets
+from clinical_assets.risk.checks import build_risk_checks
 from clinical_assets.summaries.assets import build_summary_assets, summary_keys
 from clinical_assets.summaries.checks import build_summary_checks
 from clinical_assets.summaries.evaluation.assets import SCORES_KEY, build_evaluation_assets
@@ -128,7 +130,8 @@ def build_defs(
         *build_written_assets(writing, NOTE_SCOPE),
         *build_reference_assets(LANDED_KEY),
         *build_writer_adapters(writers),
-        *build_embedding_assets(NOTE_SCOPE),
+        *build_embedding_assets(NOTE_SCOPE, cohort=RISK_COHORT),
+        *build_risk_assets(vectors=PERSON_KEYS),
         label_report_figures,
     ]
     assets = dg.map_asset_specs(with_automation, built)
@@ -139,7 +142,7 @@ def build_defs(
     models = sorted(spec.key for spec in specs if spec.key.path[0] == "models")
     # With the annotation tables, which are read anew before each build: that costs 2 s, and no build is behind on labels.
     writers_adapters = [writer_adapter_key(entry) for entry in writers]
-    by_hand = {*writers_adapters, *REFERENCE_KEYS, REVIEW_EXPORT, *CLEANING_KEYS, *PERSON_KEYS}
+    by_hand = {*writers_adapters, *REFERENCE_KEYS, REVIEW_EXPORT, *CLEANING_KEYS, *PERSON_KEYS, *RISK_KEYS}
     apart = {*per_batch, *landing, *models, *adapters, *by_hand, NOTE_SCOPE}
     warehouse = sorted(spec.key for spec in specs if spec.key not in apart)
     # of what is trained, what this deployment has the machine for
@@ -163,6 +166,7 @@ def build_defs(
             *build_summary_checks([stage.as_stage for stage in writing]),
             *build_target_checks(),
             *build_embedding_checks(),
+            *build_risk_checks(),
             *build_failed_partition_checks(per_batch),
         ],
         jobs=[
@@ -183,6 +187,7 @@ def build_defs(
                 summaries=summaries,
                 note_vectors=NOTE_VECTORS_KEY,
                 person_vectors=PERSON_KEYS,
+                risk=[*PERSON_KEYS, *RISK_KEYS],
                 on_demand=[dg.AssetCheckKey(model_labels_key(entry), INJECTION_CHECK) for entry in labelling],
                 annotations=[key for key in warehouse if key.path[0] == "annotations"],
                 review_export=REVIEW_EXPORT,

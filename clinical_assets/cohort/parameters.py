@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from clinical_assets.study.model import Study
+from clinical_assets.study.risk import ConceptChoice, RiskQuestion, RiskWindows
 
 __all__ = ["create_parameters_table", "dbt_vars", "parameters_digest"]
 
@@ -31,6 +32,36 @@ def dbt_vars(study: Study) -> dict[str, Any]:
         "label_scope": study.label_scope,
         "small_cell_threshold": publication.small_cell_threshold,
         "top_age": publication.top_age,
+        **_risk_vars(study.risk),
+    }
+
+
+def _risk_vars(question: RiskQuestion | None) -> dict[str, Any]:
+    """The risk question: its windows, and a row (role, name, concept_id, include_descendants, value or null) per concept."""
+    windows = question.windows if question else RiskWindows()
+    choices: list[tuple[str, str, ConceptChoice]] = []
+    if question:
+        single = {
+            "index": question.index,
+            "outcome": question.outcome,
+            "severe": question.severe,
+            "genetic_score": question.genetic_score,
+        }
+        choices = [(role, role, choice) for role, choice in single.items() if choice]
+        choices += [("exclusion", name, choice) for name, choice in sorted(question.exclusions.items())]
+    return {
+        "risk_look_back_days": windows.look_back_days,
+        "risk_buffer_days": windows.buffer_days,
+        "risk_follow_up_days": windows.follow_up_days,
+        "risk_age_above": windows.age_above,
+        "risk_age_up_to": windows.age_up_to,
+        "risk_exclusions": windows.exclusions,
+        "risk_concepts": [
+            [role, name, concept, choice.include_descendants, value]
+            for role, name, choice in choices
+            for concept in choice.concepts
+            for value in (*choice.values, *([] if choice.values else [None]))
+        ],
     }
 
 

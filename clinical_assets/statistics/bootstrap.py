@@ -9,7 +9,7 @@ replicates are one matrix product with the sums of each person.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ __all__ = [
     "intervals",
     "macro_f1",
     "person_weights",
+    "replicate",
     "replicate_sums",
 ]
 
@@ -92,6 +93,34 @@ def replicate_sums(persons: npt.ArrayLike, columns: npt.ArrayLike, *, n_replicat
     of_person = np.zeros((n_persons, values.shape[1]))
     np.add.at(of_person, index, values)
     return np.concatenate([weights @ of_person for weights in _draws(n_persons, n_replicates, seed)])
+
+
+def replicate(persons: npt.ArrayLike, statistic: Callable[[Floats], Floats], *, n_replicates: int, seed: int) -> Floats:
+    """Return any statistic of weighted items in each replicate, where it is no function of sums (ranks, say).
+
+    Parameters
+    ----------
+    persons
+        Shape (n,), the person of each item.
+    statistic
+        Takes weights of shape (b, n), how often each item is drawn, and returns shape (b, ...). Called with some replicates at a time.
+    n_replicates, seed
+        As for `person_weights`, whose draws these are.
+
+    Returns
+    -------
+    array
+        Shape (n_replicates, ...).
+
+    Raises
+    ------
+    ValueError
+        As `person_weights`.
+    """
+    index, n_persons = _index(persons)
+    return np.concatenate(
+        [statistic(weights[:, index].astype(np.float64)) for weights in _draws(n_persons, n_replicates, seed)]
+    )
 
 
 def interval(replicates: npt.ArrayLike, level: float = 0.95) -> tuple[float, float]:

@@ -1,0 +1,1 @@
+"""Risk questions: windows, features, learners, honest evaluation, scores."""
