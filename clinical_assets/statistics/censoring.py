@@ -41,9 +41,9 @@ def ipcw_weights(durations: npt.ArrayLike, events: npt.ArrayLike, horizon: float
     times, flags = np.asarray(durations, dtype=np.float64), np.asarray(events, dtype=np.float64)
     staying = kaplan_meier(times, 1.0 - flags)
     # events come before censorings of the same day: G just before t is the step of the last time below t
-    before: npt.NDArray[np.intp] = np.searchsorted(staying.time, times, side="left") - 1
-    at_event = np.where(before >= 0, staying.estimate[np.maximum(before, 0)], 1.0)
-    last = np.searchsorted(staying.time, horizon, side="right") - 1
+    before = np.searchsorted(staying.time, times, side="left") - 1
+    at_event = np.where(before >= 0, staying.estimate[before.clip(min=0)], 1.0)
+    last = int(np.searchsorted(staying.time, horizon, side="right")) - 1
     at_horizon = float(staying.estimate[max(last, 0)])
     is_case = np.asarray((flags == 1) & (times <= horizon), dtype=np.bool_)
     is_control = times > horizon
