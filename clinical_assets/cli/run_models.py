@@ -1,4 +1,4 @@
-"""The part of materializing everything that needs language models: demo models, adapters, labels of the notes in scope."""
+"""The part of materializing everything that is about notes in scope and persons at risk: adapters, summaries, vectors, risks, labels."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from clinical_assets.language_models.catalogue import LABELS_TASK, ModelEntry, l
 from clinical_assets.settings import Settings
 from clinical_assets.storage.lake import Lake
 from clinical_assets.study.model import Study
+from clinical_assets.study.risk import RiskQuestion
 
 __all__ = ["Training", "label_with_models", "train_meanwhile"]
 
@@ -70,9 +71,10 @@ def train_meanwhile(settings: Settings, study: Study) -> Training:
 def label_with_models(
     execution: Execution, settings: Settings, study: Study, lake: Lake, training: Training, say: Say
 ) -> list[str]:
-    """Find the notes in scope, see to demo models and adapters, label batch by batch; return what failed."""
-    if not execution.has("label_with_demo_models"):
-        return []
+    """Find notes in scope and persons at risk; adapters, summaries, vectors, risks, labels; return what failed.
+
+    What needs no demo model, or only the first of them, comes while the others are trained.
+    """
     ok, seconds = execution.run("find_notes_in_scope")
     say(f"notes in scope: {'found' if ok else 'FAILED'} after {seconds:.1f} s")
     if not ok:
@@ -80,6 +82,9 @@ def label_with_models(
     failed = _train_adapters(execution, settings, study, lake, training, say)
     failed += _by_batch(execution, "summarize_note_batch", "summaries", lake, say)
     failed += _by_batch(execution, "embed_note_batch", "vectors of notes", lake, say)
+    failed += _ask_risk(execution, study.risk, lake, say)
+    if not execution.has("label_with_demo_models"):
+        return failed
     started = time.monotonic()
     training.wait_for()
     ok, _ = execution.run("train_demo_models")
@@ -96,6 +101,20 @@ def _by_batch(execution: Execution, job: str, what: str, lake: Lake, say: Say, *
     n = len(batches) - len(missed)
     say(f"{what}: {n} of {len(batches)} batches in {time.monotonic() - started:.1f} s")
     return [f"{what} of {batch}" for batch in missed]
+
+
+def _ask_risk(execution: Execution, question: RiskQuestion | None, lake: Lake, say: Say) -> list[str]:
+    """Evaluate the risk question, if there is one, and score persons; return what failed. That nobody is asked about is no failure."""
+    if question is None:
+        return []
+    ok, seconds = execution.run("evaluate_risk")
+    if not ok and lake.has("risk/cohort") and lake.n_rows("risk/cohort") == 0:
+        say(
+            f"risk of {question.name}: nobody has the index event that the study names (risk.index), nothing to evaluate"
+        )
+        return []
+    say(f"risk of {question.name}: {'evaluated and scored' if ok else 'FAILED'} in {seconds:.1f} s")
+    return [] if ok else [f"risk of {question.name}"]
 
 
 def _train_adapters(

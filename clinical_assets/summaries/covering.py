@@ -99,7 +99,8 @@ def cover(
         constraints=LinearConstraint(csr_matrix((values, (rows, columns)), shape=(len(low), n)), low, np.inf),
         integrality=whole,
         bounds=Bounds(0, 1),
-        options={"node_limit": _NODES, "mip_rel_gap": 1e-6},
+        # Without presolve: 4 ms a text more, and nothing that HiGHS would print past every log.
+        options={"node_limit": _NODES, "mip_rel_gap": 1e-6, "presolve": False},
     )
     if found.x is None:
         return None
