@@ -1,0 +1,113 @@
+"""What a classical model looks at: coefficients with limits from refits, and what shuffling a feature costs on rows it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clinical_assets.prediction.classical import Model, fit
+from clinical_assets.prediction.rows import Dataset
+from clinical_assets.statistics.bootstrap import intervals, person_weights
+from clinical_assets.statistics.roc import auroc
+
+__all__ = ["coefficients", "permutation_importance"]
+
+Whole = npt.NDArray[np.int64]
+
+
+def coefficients(
+    model: Model,
+    dataset: Dataset,
+    rows: Whole,
+    *,
+    balance: str,
+    seed: int,
+    n_draws: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[dict[str, Any]]:
+    """Return coefficient, limits and how often it is not zero, of each column: per standard deviation of a number, per category.
+
+    Limits are percentiles of refits on drawn persons at the same penalty. A penalty shrinks coefficients, so that they are no unbiased
+    log odds ratios, and limits that reach zero may mean that the penalty took the column out.
+
+    Parameters
+    ----------
+    model
+        A logistic model that was fitted on `rows`.
+    """
+    strength = _strength(model, dataset, rows, balance, seed)
+    names, found = model.columns, []
+    at = {name: j for j, name in enumerate(names)}
+    weights, index = person_weights(dataset.groups[rows], n_draws, seed)
+    for done, weight in enumerate(weights, start=1):
+        drawn = np.repeat(rows, weight[index])
+        values = np.zeros(len(names))
+        if 0 < dataset.y[drawn].sum() < drawn.size:
+            one = fit(model.name, model.features, dataset.columns, dataset.y, drawn, balance=balance, seed=seed, strength=strength)
+            for name, value in zip(one.columns, one.fitted.arrays["weights"], strict=True):
+                if name in at:  # a category that was not drawn has no column then, and an indicator may come new
+                    values[at[name]] = value
+        found.append(values)
+        progress(done, n_draws)
+    draws = np.stack(found)
+    low, high = intervals(draws)
+    return [
+        {
+            "kind": "coefficient",
+            "feature": name,
+            "value": float(value),
+            "low": float(low[j]),
+            "high": float(high[j]),
+            "share_nonzero": float(np.mean(np.abs(draws[:, j]) > 1e-6)),
+        }
+        for j, (name, value) in enumerate(zip(names, model.fitted.arrays["weights"], strict=True))
+    ]
+
+
+def _strength(model: Model, dataset: Dataset, rows: Whole, balance: str, seed: int) -> float:
+    """The penalty that the model was fitted with: among those it may have chosen, the one that gives its coefficients again."""
+    given = model.fitted.parameters.get("strength")
+    if given is not None:
+        return float(given)
+    from clinical_assets.risk.learners import STRENGTHS
+
+    def distance(strength: float) -> float:
+        again = fit(model.name, model.features, dataset.columns, dataset.y, rows, balance=balance, seed=seed, strength=strength)
+        return float(np.abs(again.fitted.arrays["weights"] - model.fitted.arrays["weights"]).sum())
+
+    return min(STRENGTHS, key=distance)
+
+
+def permutation_importance(model: Model, dataset: Dataset, rows: Whole, *, repeats: int, seed: int) -> list[dict[str, Any]]:
+    """Return by how much the area under the ROC curve of unseen rows falls if a feature is shuffled among them (Breiman 2001).
+
+    Mean and 95 % percentiles over the shuffles: they tell how much the shuffle matters, not how far other patients would differ.
+    """
+    chance = np.random.default_rng(seed)
+    y = dataset.y[rows]
+    whole = float(auroc(y, model.predict(dataset.columns, rows)))
+    found = []
+    for feature in model.features:
+        drops = np.empty(repeats)
+        for k in range(repeats):
+            columns: dict[str, Any] = dict(dataset.columns)
+            values = list(dataset.columns[feature.name])
+            for row, source in zip(rows, chance.permutation(rows), strict=True):
+                values[row] = dataset.columns[feature.name][source]
+            columns[feature.name] = values
+            drops[k] = whole - float(auroc(y, model.predict(columns, rows)))
+        low, high = np.quantile(drops, [0.025, 0.975])
+        found.append(
+            {
+                "kind": "permutation_importance",
+                "feature": feature.name,
+                "value": float(drops.mean()),
+                "low": float(low),
+                "high": float(high),
+                "share_nonzero": None,
+            }
+        )
+    return found
