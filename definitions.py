@@ -36,6 +36,8 @@ from clinical_assets.notes.assets import ingest_note_batch
 from clinical_assets.notes.checks import build_note_checks
 from clinical_assets.privacy import switch_off_telemetry
 from clinical_assets.processor import share_processor
+from clinical_assets.risk.assets import RISK_KEYS, build_risk_assets
+from clinical_assets.risk.checks import build_risk_checks
 from clinical_assets.summaries.assets import build_summary_assets, summary_keys
 from clinical_assets.summaries.checks import build_summary_checks
 from resources.dbt import dbt_resource, ensure_manifest
@@ -97,6 +99,7 @@ def build_defs(
         *build_adapter_assets(adapted),
         *build_adapted_label_assets(adapted),
         *build_summary_assets(NOTE_SCOPE),
+        *build_risk_assets(),
         label_report_figures,
     ]
     assets = dg.map_asset_specs(with_automation, built)
@@ -105,7 +108,7 @@ def build_defs(
     landing = sorted(spec.key for spec in specs if spec.key.path[0] == "landing")
     models = sorted(spec.key for spec in specs if spec.key.path[0] == "models")
     # With the annotation tables, which are read anew before each build: that costs 2 s, and no build is behind on labels.
-    apart = {*per_batch, *landing, *models, *adapters, NOTE_SCOPE, REVIEW_EXPORT}
+    apart = {*per_batch, *landing, *models, *adapters, *RISK_KEYS, NOTE_SCOPE, REVIEW_EXPORT}
     warehouse = sorted(spec.key for spec in specs if spec.key not in apart)
     # of what is trained, what this deployment has the machine for
     profile = deployment.settings().profile
@@ -125,6 +128,7 @@ def build_defs(
             *build_evaluation_checks(),
             *build_annotation_checks(),
             *build_summary_checks(),
+            *build_risk_checks(),
             *build_failed_partition_checks(per_batch),
         ],
         jobs=[
@@ -141,6 +145,7 @@ def build_defs(
                 ],
                 adapters=[key for entry in trained_here for key in adapter_keys(entry)],
                 summaries=summary_keys(),
+                risk=RISK_KEYS,
                 on_demand=[dg.AssetCheckKey(model_labels_key(entry), INJECTION_CHECK) for entry in labelling],
                 annotations=[key for key in warehouse if key.path[0] == "annotations"],
                 review_export=REVIEW_EXPORT,

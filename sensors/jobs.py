@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["TRAIN_ADAPTERS", "build_jobs"]
 
 TRAIN_ADAPTERS = "train_adapters"
+_RISK_INPUTS = [["risk", name] for name in ("windows", "attrition", "pre_index_codes", "charlson")]
 
 
 def build_jobs(
@@ -24,6 +25,7 @@ def build_jobs(
     model_labels: list[dg.AssetKey],
     adapters: list[dg.AssetKey],
     summaries: list[dg.AssetKey],
+    risk: list[dg.AssetKey],
     on_demand: list[dg.AssetCheckKey],
     annotations: list[dg.AssetKey],
     review_export: dg.AssetKey,
@@ -34,7 +36,7 @@ def build_jobs(
     Checks `on_demand` are in none of them, and `daily` ones not in the build of the warehouse.
     """
     labels = [key for key in per_batch if key not in intake]
-    scope = dg.AssetSelection.assets(["notes", "labelling_scope"], ["ops", "batches"])
+    scope = dg.AssetSelection.assets(["notes", "labelling_scope"], ["ops", "batches"], *_RISK_INPUTS)
     with_models = [
         _job("train_demo_models", dg.AssetSelection.assets(*models), "Train the demo models that are not there yet."),
         _job(
@@ -75,12 +77,18 @@ def build_jobs(
         _job(
             "find_notes_in_scope",
             (scope | (scope.upstream() & dg.AssetSelection.assets(*warehouse))).without_checks(),
-            "Build the part of the warehouse that says which notes models are asked about; the whole build tests it.",
+            "Build the part of the warehouse that says which notes models are asked about, and whom the risk question; the whole build "
+            "tests it.",
         ),
         _job(
             "summarize_note_batch",
             without_standing_checks(summaries),
             "Summaries of one note batch, in two extractive stages, with their checks. Needs the notes in scope.",
+        ),
+        _job(
+            "evaluate_risk",
+            dg.AssetSelection.assets(*risk),
+            "The risk question: cohort, models with their evaluation, scores, report, with their checks. Needs the risk tables.",
         ),
         *(with_models if models else []),
         *(with_adapters if adapters else []),

@@ -20,6 +20,7 @@ from clinical_assets.settings import Settings
 from clinical_assets.storage.lake import Lake
 from clinical_assets.study.load import load_study
 from clinical_assets.study.model import Study
+from clinical_assets.study.risk import RiskQuestion
 
 __all__ = ["due_now", "materialize_everything"]
 
@@ -34,6 +35,7 @@ _SQL = (
     "select rule, n_before, n_dropped, n_after from cohort.attrition order by rule_order",
     "select model, status, n_train, macro_f1_base, macro_f1_adapter, macro_f1_difference_low from adapters.registry",
     "from labels.evaluation_summary where note_set = 'test' order by macro_f1 desc",
+    "select model, detail, value, low, high from risk.performance where metric = 'auroc' and analysis = 'performance'",
     "from published.field_counts where population = 'cohort' order by field, labeller",
     "select reason, count(*) as n from ops.rejects group by reason order by n desc",
 )
@@ -99,6 +101,8 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
             say(f"[{position}/{len(due) + len(unlabelled)}] {batch}: {'done' if ok else 'FAILED'} in {seconds:.1f} s")
             failed += [] if ok else [batch]
         failed += label_with_models(execution, settings, study, lake, training, say)
+        if study.risk is not None:
+            failed += _ask_risk(execution, study.risk, lake, say)
         ok, seconds = execution.run("build_warehouse_job")
         say(f"warehouse: {'published' if ok else 'FAILED, the old one stands'} in {seconds:.1f} s")
     if failed or not ok:
@@ -114,6 +118,20 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
     command = os.path.relpath(sys.argv[0]) if os.path.isabs(sys.argv[0]) else sys.argv[0]
     for sql in _SQL:
         say(f'  {command} query "{sql}"')
+
+
+def _ask_risk(execution: Execution, question: RiskQuestion, lake: Lake, say: Callable[[str], None]) -> list[str]:
+    """Evaluate the risk question and score persons; return what failed. That nobody is asked about is said, and no failure."""
+    if not execution.has("label_with_demo_models"):  # else the persons at risk were found with the notes in scope
+        execution.run("find_notes_in_scope")
+    ok, seconds = execution.run("evaluate_risk")
+    if not ok and lake.has("risk/cohort") and lake.n_rows("risk/cohort") == 0:
+        say(
+            f"risk of {question.name}: nobody has the index event that the study names (risk.index), nothing to evaluate"
+        )
+        return []
+    say(f"risk of {question.name}: {'evaluated and scored' if ok else 'FAILED'} in {seconds:.1f} s")
+    return [] if ok else [f"risk of {question.name}"]
 
 
 def _is_labelled(lake: Lake, labeller: str, batch: str, study: Study) -> bool:

@@ -172,7 +172,12 @@ def _fit_all(cells: Sequence[Candidate], features: Features, y: Whole, settings:
         parameters: Mapping[str, float] = {}
         if settings.tuning_trials:
             parameters = tune(
-                cell.learner, x, target, trials=settings.tuning_trials, seed=settings.seed, weighted=settings.class_weight == "balanced"
+                cell.learner,
+                x,
+                target,
+                trials=settings.tuning_trials,
+                seed=settings.seed,
+                weighted=settings.class_weight == "balanced",
             )
         if settings.oversampling == "smote":
             x, target = oversample(x, target, settings.seed)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TFIDF",
+    "TOTALS",
     "Block",
     "Features",
     "code_blocks",
@@ -34,6 +35,7 @@ Floats = npt.NDArray[np.float64]
 Kind = Literal["counts", "dense", "vectors", "texts"]
 
 TFIDF = "tfidf_svd"  # words of code names, weighted and projected inside each fold: the encoder that needs no model
+TOTALS = ("records", "codes")  # of a block: all records, different codes
 _EMBEDDED = ("condition", "procedure", "drug")
 
 
@@ -162,7 +164,7 @@ def count_block(name: str, persons: npt.NDArray[np.int64], rows: pa.Table, *, me
     each = csr_matrix((n, (row, column)), shape=(persons.size, len(names)))
     totals = np.stack([np.asarray(each.sum(axis=1)).ravel(), np.diff(each.indptr)], axis=1)
     values = csr_matrix(hstack([csr_matrix(totals), each]))
-    return Block(name, "counts", ("records", "codes", *names), values, "counts", medication)
+    return Block(name, "counts", (*TOTALS, *names), values, "counts", medication)
 
 
 def dense_block(name: str, columns: Mapping[str, npt.ArrayLike]) -> Block:
@@ -207,9 +209,7 @@ def vector_blocks(persons: npt.NDArray[np.int64], vectors: pa.Table, encoders: S
     place = {person: i for i, person in enumerate(persons.tolist())}
     blocks = []
     frame = vectors.select(["person_id", "domain", "encoder", "vector"])
-    pairs = sorted(
-        set(zip(frame.column("encoder").to_pylist(), frame.column("domain").to_pylist(), strict=True))
-    )
+    pairs = sorted(set(zip(frame.column("encoder").to_pylist(), frame.column("domain").to_pylist(), strict=True)))
     absent = sorted(set(encoders) - {encoder for encoder, _ in pairs} - {TFIDF})
     if absent:
         raise ValueError(
@@ -218,9 +218,7 @@ def vector_blocks(persons: npt.NDArray[np.int64], vectors: pa.Table, encoders: S
     for encoder, domain in pairs:
         if encoders and encoder not in encoders:
             continue
-        mask = pc.and_(
-            pc.equal(frame.column("encoder"), encoder), pc.equal(frame.column("domain"), domain)
-        )
+        mask = pc.and_(pc.equal(frame.column("encoder"), encoder), pc.equal(frame.column("domain"), domain))
         part = frame.filter(mask)
         ids, lists = part.column("person_id").to_pylist(), part.column("vector")
         if len(set(ids)) != len(ids):
@@ -271,7 +269,9 @@ def _texts(place: Mapping[int, int], part: pa.Table) -> list[str]:
     """Names of the codes of each person, oldest first, joined by ' | '; a name once per code."""
     order = part.sort_by([("last_date", "ascending"), ("concept_id", "ascending")])
     names: list[list[str]] = [[] for _ in place]
-    for person, name in zip(order.column("person_id").to_pylist(), order.column("concept_name").to_pylist(), strict=True):
+    for person, name in zip(
+        order.column("person_id").to_pylist(), order.column("concept_name").to_pylist(), strict=True
+    ):
         if person in place and name:
             names[place[person]].append(name)
     return [" | ".join(found) for found in names]

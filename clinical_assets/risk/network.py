@@ -43,7 +43,10 @@ def fit_network(
         train, held = (
             train_test_split(index, test_size=_HELD_OUT, stratify=y, random_state=seed) if enough else (index, index)
         )
-        data, target = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)), torch.from_numpy(y.astype(np.float32))
+        data, target = (
+            torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)),
+            torch.from_numpy(y.astype(np.float32)),
+        )
         network = torch.nn.Sequential(
             torch.nn.Linear(x.shape[1], int(parameters["hidden"])),
             torch.nn.ReLU(),

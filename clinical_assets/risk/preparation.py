@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clinical_assets.risk.features import Block
+from clinical_assets.risk.features import TOTALS, Block
 
 __all__ = ["Prepared", "fit_block", "load_block", "stack"]
 
@@ -119,7 +119,12 @@ def fit_block(block: Block, *, minimum_persons: int, components: int, seed: int)
         arrays = {"median": median, "flags": flags}
     words = tuple(block.columns[j] for j in keep)
     spread = raw.std(axis=0)
-    arrays |= {"mean": raw.mean(axis=0), "scale": np.where(spread > 1e-12, spread, 1.0)}
+    scale = np.where(spread > 1e-12, spread, 1.0)
+    if block.kind == "counts" and len(words) > len(TOTALS):
+        # hundreds of single codes together weigh as much as the few columns that sum them up, where scale matters
+        single = np.asarray([word not in TOTALS for word in words])
+        scale[single] *= np.sqrt(single.sum() / len(TOTALS))
+    arrays |= {"mean": raw.mean(axis=0), "scale": scale}
     return Prepared(block.name, block.kind, arrays, words, tuple(f"{block.name}__{w}" for w in (*words, *extra)))
 
 

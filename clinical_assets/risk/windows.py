@@ -96,7 +96,15 @@ def assign_roles(
         seen,
     ]
     # the last applies where none does
-    reasons = ["look_back", "buffer", "age", "", "outcome_in_follow_up", "outcome_after_follow_up", "seen_after_follow_up"]
+    reasons = [
+        "look_back",
+        "buffer",
+        "age",
+        "",
+        "outcome_in_follow_up",
+        "outcome_after_follow_up",
+        "seen_after_follow_up",
+    ]
     which = np.select(conditions, range(len(conditions)), default=len(conditions)) if first.size else np.zeros(0, int)
     reason = np.asarray([*reasons, "follow_up"], dtype=object)[which].astype(np.str_)
     excluded = which == 3

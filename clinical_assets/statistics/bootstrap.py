@@ -95,9 +95,7 @@ def replicate_sums(persons: npt.ArrayLike, columns: npt.ArrayLike, *, n_replicat
     return np.concatenate([weights @ of_person for weights in _draws(n_persons, n_replicates, seed)])
 
 
-def replicate(
-    persons: npt.ArrayLike, statistic: Callable[[Floats], Floats], *, n_replicates: int, seed: int
-) -> Floats:
+def replicate(persons: npt.ArrayLike, statistic: Callable[[Floats], Floats], *, n_replicates: int, seed: int) -> Floats:
     """Return any statistic of weighted items in each replicate, where it is no function of sums (ranks, say).
 
     Parameters

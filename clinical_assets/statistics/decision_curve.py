@@ -95,7 +95,9 @@ def net_benefit(
     low = high = np.full(at.shape, np.nan)
     if n_replicates:
         groups = np.arange(truth.size) if persons is None else persons
-        draws = replicate(groups, lambda w: (w @ worth) / w.sum(axis=1, keepdims=True), n_replicates=n_replicates, seed=seed)
+        draws = replicate(
+            groups, lambda w: (w @ worth) / w.sum(axis=1, keepdims=True), n_replicates=n_replicates, seed=seed
+        )
         low, high = intervals(draws)
     return DecisionCurve(at, model, low, high, truth.mean() - (1 - truth.mean()) * odds)
 
@@ -118,7 +120,9 @@ def top_share(
     """
     truth, values = as_flags(gold, name="gold"), np.asarray(score, dtype=np.float64)
     if truth.ndim != 1 or truth.shape != values.shape or not truth.size:
-        raise ValueError(f"gold and score must be two lists of one length, not empty; got {truth.shape}, {values.shape}")
+        raise ValueError(
+            f"gold and score must be two lists of one length, not empty; got {truth.shape}, {values.shape}"
+        )
     if not 0 < share <= 1:
         raise ValueError(f"share is {share}; expected above 0 and at most 1, e.g. 0.05")
     order = np.argsort(-values, kind="stable")

@@ -15,7 +15,15 @@ import numpy.typing as npt
 from clinical_assets.statistics.calibration import Platt
 from clinical_assets.statistics.classification import as_flags
 
-__all__ = ["Calibration", "CalibrationErrors", "calibration", "calibration_errors", "logistic_fit", "recalibration", "smooth_curve"]
+__all__ = [
+    "Calibration",
+    "CalibrationErrors",
+    "calibration",
+    "calibration_errors",
+    "logistic_fit",
+    "recalibration",
+    "smooth_curve",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -152,7 +160,9 @@ def calibration_errors(gold: npt.ArrayLike, risk: npt.ArrayLike, *, knots: int =
     return CalibrationErrors(float(away.mean()), *(float(q) for q in np.quantile(away, [0.5, 0.9, 1.0])))
 
 
-def logistic_fit(design: Floats, truth: Floats, *, offset: Floats | None = None, ridge: float = 0.0) -> tuple[Floats, Floats]:
+def logistic_fit(
+    design: Floats, truth: Floats, *, offset: Floats | None = None, ridge: float = 0.0
+) -> tuple[Floats, Floats]:
     """Return maximum likelihood coefficients and standard errors of a logistic regression, by Newton's method.
 
     Where classes are told apart perfectly there is no maximum: coefficients are then as large as a ridge of 1e-8 lets them be.
@@ -188,9 +198,9 @@ def logistic_fit(design: Floats, truth: Floats, *, offset: Floats | None = None,
         fitted = expit(design @ beta + base)
         gradient = design.T @ (fitted - truth) + penalty * beta
         curvature = (design * (fitted * (1 - fitted))[:, None]).T @ design + penalty * np.eye(k)
-        if np.abs(gradient).max() <= _TOLERANCE * max(n, 1) * max(np.abs(design).max(), 1.0):
-            return beta, np.sqrt(np.diag(np.linalg.inv(curvature)))
         step = np.linalg.solve(curvature, gradient)
+        if float(gradient @ step) / 2 <= _TOLERANCE * max(1.0, abs(now)):  # what a further step could gain at most
+            return beta - step, np.sqrt(np.diag(np.linalg.inv(curvature)))
         size = 1.0
         while size > 1e-10 and loss(beta - size * step) > now:
             size /= 2

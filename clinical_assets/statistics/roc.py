@@ -67,7 +67,9 @@ def auroc(gold: npt.ArrayLike, score: npt.ArrayLike, weights: npt.ArrayLike | No
     return found if np.ndim(weights) == 2 else float(found[0])
 
 
-def average_precision(gold: npt.ArrayLike, score: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Floats | float:
+def average_precision(
+    gold: npt.ArrayLike, score: npt.ArrayLike, weights: npt.ArrayLike | None = None
+) -> Floats | float:
     """Return the mean precision at the true items, each with all that score as high (no interpolation).
 
     Parameters, result and errors as `auroc`. By chance it is the prevalence.
@@ -230,7 +232,9 @@ def _checked(gold: npt.ArrayLike, score: npt.ArrayLike) -> tuple[Floats, Floats]
     if truth.ndim != 1 or truth.shape != values.shape:
         raise ValueError(f"gold and score must be two lists of one length; got shapes {truth.shape} and {values.shape}")
     if np.isnan(truth).any() or not np.all(np.isfinite(values)):
-        raise ValueError("gold must be true or false and every score finite; leave out or fill in what is missing before")
+        raise ValueError(
+            "gold must be true or false and every score finite; leave out or fill in what is missing before"
+        )
     return truth, values
 
 

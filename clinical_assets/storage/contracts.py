@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from clinical_assets.storage.adapter_contracts import ADAPTER_TABLES
 from clinical_assets.storage.columns import TIMESTAMP, column
+from clinical_assets.storage.risk_contracts import RISK_TABLES
 from clinical_assets.storage.summary_contracts import SUMMARY_TABLES
 
 __all__ = [
@@ -250,6 +251,7 @@ LAKE_TABLES: dict[str, pa.Schema] = {
     MODEL_LABELS: LABELS,
     **ADAPTER_TABLES,
     **SUMMARY_TABLES,
+    **RISK_TABLES,
     "annotations/human_labels": HUMAN_LABELS,
     "annotations/rejects": ANNOTATION_REJECTS,
     "annotations/adjudicated": ADJUDICATED,

@@ -62,7 +62,9 @@ class RiskWindows(_Strict):
                 "an outcome makes a case"
             )
         if self.age_above >= self.age_up_to:
-            raise ValueError(f"age_above {self.age_above} is not below age_up_to {self.age_up_to}: nobody could be kept")
+            raise ValueError(
+                f"age_above {self.age_above} is not below age_up_to {self.age_up_to}: nobody could be kept"
+            )
         return self
 
 
@@ -91,7 +93,9 @@ class RiskModels(_Strict):
     oversampling: Literal["none", "smote"] = Field(
         "none", description="smote: the published design; needs imbalanced-learn, and spoils probabilities"
     )
-    tuning_trials: int = Field(0, ge=0, le=500, description="trials inside each training part; needs optuna; 0: defaults")
+    tuning_trials: int = Field(
+        0, ge=0, le=500, description="trials inside each training part; needs optuna; 0: defaults"
+    )
     bootstrap: int = Field(1000, ge=100, le=20_000, description="draws of persons for confidence limits")
     time_split: dt.date | None = Field(None, description="train on indexes before it, test on later ones")
     promoted_feature_set: FeatureSet = "counts+embeddings"

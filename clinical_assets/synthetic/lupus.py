@@ -21,9 +21,9 @@ __all__ = ["LUPUS", "LupusParameters", "LupusStory", "build_ana_positive", "lupu
 class LupusParameters:
     """Log-odds of lupus after the index = intercept + the weights times the traits; windows in days."""
 
-    intercept: float = -1.55
-    activity_weight: float = 1.15
-    flavour_weight: float = 1.25
+    intercept: float = -2.1
+    activity_weight: float = 2.0
+    flavour_weight: float = 2.4
     genetic_weight: float = 0.45
     look_back: int = 730
     buffer: int = 180

@@ -22,7 +22,9 @@ LONG = {"first": -3000, "last": 3000, "outcome": NAN, "age": 40, "exclusion": No
 
 def role(windows: RiskWindows | None = None, **person: object) -> tuple[str, str]:
     p = {**LONG, **person}
-    found = assign_roles([p["first"]], [p["last"]], [p["outcome"]], [p["age"]], [p["exclusion"]], windows or RiskWindows())
+    found = assign_roles(
+        [p["first"]], [p["last"]], [p["outcome"]], [p["age"]], [p["exclusion"]], windows or RiskWindows()
+    )
     return str(found.role[0]), str(found.reason[0])
 
 
@@ -126,7 +128,11 @@ def test_sql_says_the_same(persons, windows) -> None:
 def test_windows_that_cannot_be_meant_are_refused_by_name(risk: str, says: str) -> None:
     text = DEFAULT_STUDY.read_text(encoding="utf-8")
     start = text.index("\nrisk:") + 1
-    text = text[:start] + f"risk:\n  name: q\n  index: {{concepts: [1]}}\n  outcome: {{concepts: [2]}}\n  {risk}\n" + text[text.index("\nfields:") :]
+    text = (
+        text[:start]
+        + f"risk:\n  name: q\n  index: {{concepts: [1]}}\n  outcome: {{concepts: [2]}}\n  {risk}\n"
+        + text[text.index("\nfields:") :]
+    )
     with pytest.raises(StudyError, match="cannot be used") as error:
         parse_study(text)
     assert says in str(error.value)

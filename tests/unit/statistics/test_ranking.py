@@ -48,7 +48,9 @@ def test_areas_agree_with_scikit_learn_for_any_weights_and_ties(given_rows) -> N
     assert auroc(gold, score) == pytest.approx(roc_auc_score(gold, score))
     found = auroc(gold, score, np.stack([weight, weight * 2]))
     assert found == pytest.approx([roc_auc_score(gold, score, sample_weight=weight)] * 2)
-    assert average_precision(gold, score, weight) == pytest.approx(average_precision_score(gold, score, sample_weight=weight))
+    assert average_precision(gold, score, weight) == pytest.approx(
+        average_precision_score(gold, score, sample_weight=weight)
+    )
 
 
 def test_delong_is_the_structural_components_of_the_definition() -> None:
