@@ -29,6 +29,7 @@ from clinical_assets.language_models.server_pacing import (
 
 if TYPE_CHECKING:
     import aiohttp
+from clinical_assets.language_models.yes_no import read_yes_no
 
 __all__ = ["Patience", "ServerBackend", "ServerError"]
 
@@ -76,6 +77,8 @@ class ServerBackend:
         Takes a line of text; called in the consumer's thread, while it waits for an answer.
     patience
         Retries, waits, and when the run ends.
+    plain_yes_no
+        Of one field only: where no JSON can be read, an explicit yes or no in the text counts, and the text is kept in the answer.
 
     Notes
     -----
@@ -92,6 +95,7 @@ class ServerBackend:
         api_key: str | None = None,
         log: Callable[[str], None] | None = None,
         patience: Patience | None = None,
+        plain_yes_no: bool = False,
     ) -> None:
         self._entry, self._schema, self._prompt = entry, schema, prompt
         parts = urlsplit(base_url)
@@ -99,6 +103,7 @@ class ServerBackend:
         self._host = f"{parts.hostname or ''}:{parts.port}" if parts.port else parts.hostname or ""
         self._base = base_url.rstrip("/") + ("" if parts.path.strip("/") else "/v1")
         self._headers = {"Authorization": f"Bearer {api_key.strip()}"} if api_key else {}
+        self._plain = plain_yes_no and len(schema.fields) == 1
         self._log = log or (lambda _line: None)
         self._patience = patience or Patience()
         self._health = Health(limit=min(8, entry.max_concurrency))
@@ -287,10 +292,21 @@ class ServerBackend:
             told = choice.get("logprobs")
             tokens = told.get("content") if isinstance(told, dict) else None
             answer = replace(answer, probabilities=true_probabilities(content, self._schema, tokens))
+        if self._plain:
+            answer = self._in_plain_words(answer, content)
         usage = body.get("usage")
         spent = [usage.get(key) if isinstance(usage, dict) else None for key in ("prompt_tokens", "completion_tokens")]
         read, written = (number if isinstance(number, int) else None for number in spent)
         return replace(answer, n_input_tokens=read, n_output_tokens=written)
+
+
+    def _in_plain_words(self, answer: Answer, content: str) -> Answer:
+        """Keep what was written; where it is no JSON, read a yes or no in it. What a filter cut is no answer."""
+        if answer.status in {"parse_error", "truncated"} and answer.reason != "content_filter":
+            said = read_yes_no(content)
+            if said is not None:
+                answer = Answer("labelled", (said,), (None,), reason="plain_yes_no")
+        return replace(answer, text=content)
 
 
 def _fewer(features: frozenset[str], words: str) -> list[frozenset[str]]:

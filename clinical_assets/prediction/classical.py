@@ -15,26 +15,39 @@ import numpy.typing as npt
 
 from clinical_assets.prediction.rows import Dataset, Value
 from clinical_assets.prediction.splits import Assigned
-from clinical_assets.risk.learners import Fitted, fit_learner
+from clinical_assets.statistics.roc import auroc
 from clinical_assets.study.prediction import PredictionFeature
 
 if TYPE_CHECKING:
     from sklearn.compose import ColumnTransformer
 
-__all__ = ["CONSTANTS", "LEARNERS", "Model", "Predicted", "constant_predictions", "fit", "predict_everywhere"]
+__all__ = [
+    "CONSTANTS",
+    "LEARNERS",
+    "LOGISTIC",
+    "Model",
+    "Predicted",
+    "constant_predictions",
+    "fit",
+    "oversampled",
+    "predict_everywhere",
+]
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 
 CONSTANTS = ("always_yes", "always_no", "prevalence")
-# name -> learner of `risk.learners` and what it is fitted with; the strength of a penalty is chosen inside the training rows
-LEARNERS: dict[str, tuple[str, Mapping[str, float]]] = {
-    "lasso": ("logistic", {"l1_ratio": 1.0}),
-    "elastic_net": ("logistic", {"l1_ratio": 0.5}),
-    "random_forest": ("random_forest", {"trees": 100, "min_leaf": 5}),
-    "lightgbm": ("lightgbm", {"rounds": 80, "leaves": 7, "min_leaf": 15, "learning_rate": 0.05}),
+# What each is fitted with; the strength of a penalty is chosen inside the training rows.
+LEARNERS: dict[str, dict[str, Any]] = {
+    "lasso": {"l1_ratio": 1.0, "solver": "liblinear"},
+    "elastic_net": {"l1_ratio": 0.5, "solver": "saga"},
+    "random_forest": {"n_estimators": 100, "min_samples_leaf": 5, "max_features": "sqrt"},
+    "lightgbm": {"n_estimators": 80, "num_leaves": 7, "min_child_samples": 15, "learning_rate": 0.05, "colsample_bytree": 0.7},
 }
+LOGISTIC = ("lasso", "elastic_net")
+_STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # inverse of the penalty
 _ABSENT = "(not recorded)"
+_EDGE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -74,16 +87,20 @@ class Model:
     prepare
         From raw columns to numbers.
     fitted
-        The learner.
+        A classifier of scikit-learn or LightGBM.
     offset
-        Added to the log-odds: undoes oversampling.
+        Added to the log-odds: undoes class weights and oversampling, after which probabilities stand for patients as they come
+        (King & Zeng 2001).
+    strength
+        Of the penalty (its inverse) of a logistic model; None for others.
     """
 
     name: str
     features: tuple[PredictionFeature, ...]
     prepare: ColumnTransformer
-    fitted: Fitted
-    offset: float = 0.0
+    fitted: Any
+    offset: float
+    strength: float | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -102,8 +119,12 @@ class Model:
         """Return P(yes) of prepared rows."""
         from scipy.special import expit, logit
 
-        p = self.fitted.predict(x)
-        return np.asarray(expit(logit(p) + self.offset)) if self.offset else p
+        p = np.clip(np.asarray(self.fitted.predict_proba(x))[:, 1], _EDGE, 1 - _EDGE)
+        return np.asarray(expit(logit(p) + self.offset))
+
+    def weights(self) -> Floats:
+        """Return the coefficients of a logistic model, one a column."""
+        return np.asarray(self.fitted.coef_[0], dtype=np.float64)
 
     def n_unseen(self, columns: Mapping[str, Sequence[Value]], rows: Whole) -> int:
         """Return how many values are of a category that training did not have."""
@@ -149,15 +170,19 @@ def fit(
     ValueError
         If only one answer is among the rows.
     """
+    n_yes = int(y[rows].sum())
+    if not 0 < n_yes < rows.size:
+        raise ValueError("only one answer among the training rows; a model needs both")
+    offset = -float(np.log((rows.size - n_yes) / n_yes)) if balance != "none" else 0.0
     prepare = _preparation(features).fit(_frame(features, columns, rows))
-    offset = 0.0
     if balance == "oversample":
-        rows, offset = _oversampled(rows, y, seed)
+        rows = oversampled(rows, y, seed)
     x = np.asarray(prepare.transform(_frame(features, columns, rows)), dtype=np.float32)
-    learner, parameters = LEARNERS[name]
-    given = {**parameters, **({"strength": strength} if strength is not None else {})}
-    fitted = fit_learner(learner, x, y[rows], weighted=balance == "weights", seed=seed, parameters=given)
-    return Model(name, features, prepare, fitted, offset)
+    weighted = "balanced" if balance == "weights" else None
+    if name in LOGISTIC:
+        strength = strength if strength is not None else _best_strength(name, x, y[rows], weighted, seed)
+        return Model(name, features, prepare, _logistic(name, strength, weighted, seed).fit(x, y[rows]), offset, strength)
+    return Model(name, features, prepare, _trees(name, weighted, seed).fit(x, y[rows]), offset)
 
 
 def predict_everywhere(
@@ -244,13 +269,43 @@ def _frame(features: Sequence[PredictionFeature], columns: Mapping[str, Sequence
     return pd.DataFrame(made)
 
 
-def _oversampled(rows: Whole, y: Whole, seed: int) -> tuple[Whole, float]:
-    """Rows with those of the rarer answer again until both are as many, and the offset that undoes it in the log-odds."""
+def oversampled(rows: Whole, y: Whole, seed: int) -> Whole:
+    """Return rows with those of the rarer answer again, whole rounds and then a draw, until both are as many."""
     yes, no = rows[y[rows] == 1], rows[y[rows] == 0]
-    if not yes.size or not no.size:
-        raise ValueError("only one answer among the training rows; a model needs both")
     rarer, missing = (yes, no.size - yes.size) if yes.size < no.size else (no, yes.size - no.size)
     whole, part = divmod(missing, rarer.size)
     again = np.concatenate([np.tile(rarer, whole), np.random.default_rng(seed).permutation(rarer)[:part]])
-    ratio = np.log(no.size / yes.size)
-    return np.concatenate([rows, again]).astype(np.int64), -float(ratio)
+    return np.concatenate([rows, again]).astype(np.int64)
+
+
+def _logistic(name: str, strength: float, weighted: str | None, seed: int) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=strength, class_weight=weighted, random_state=seed, max_iter=500, tol=1e-3, **LEARNERS[name])
+
+
+def _best_strength(name: str, x: npt.NDArray[np.float32], y: Whole, weighted: str | None, seed: int) -> float:
+    """The strength with the best mean area under the ROC curve in three inner parts; the stronger penalty at a tie."""
+    from sklearn.model_selection import StratifiedKFold
+
+    folds = min(3, int(y.sum()), int(y.size - y.sum()))
+    if folds < 2:
+        return _STRENGTHS[len(_STRENGTHS) // 2]
+    areas = np.zeros(len(_STRENGTHS))
+    for train, test in StratifiedKFold(folds, shuffle=True, random_state=seed).split(x, y):
+        for i, strength in enumerate(_STRENGTHS):
+            one = _logistic(name, strength, weighted, seed).fit(x[train], y[train])
+            areas[i] += float(auroc(y[test], one.decision_function(x[test])))
+    return _STRENGTHS[int(areas.argmax())]
+
+
+def _trees(name: str, weighted: str | None, seed: int) -> Any:
+    if name == "random_forest":
+        from sklearn.ensemble import RandomForestClassifier
+
+        return RandomForestClassifier(class_weight=weighted, random_state=seed, n_jobs=1, **LEARNERS[name])
+    from lightgbm import LGBMClassifier
+
+    return LGBMClassifier(
+        class_weight=weighted, random_state=seed, n_jobs=1, deterministic=True, force_row_wise=True, verbosity=-1, **LEARNERS[name]
+    )

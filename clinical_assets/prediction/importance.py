@@ -38,7 +38,6 @@ def coefficients(
     model
         A logistic model that was fitted on `rows`.
     """
-    strength = _strength(model, dataset, rows, balance, seed)
     names, found = model.columns, []
     at = {name: j for j, name in enumerate(names)}
     weights, index = person_weights(dataset.groups[rows], n_draws, seed)
@@ -46,8 +45,8 @@ def coefficients(
         drawn = np.repeat(rows, weight[index])
         values = np.zeros(len(names))
         if 0 < dataset.y[drawn].sum() < drawn.size:
-            one = fit(model.name, model.features, dataset.columns, dataset.y, drawn, balance=balance, seed=seed, strength=strength)
-            for name, value in zip(one.columns, one.fitted.arrays["weights"], strict=True):
+            one = fit(model.name, model.features, dataset.columns, dataset.y, drawn, balance=balance, seed=seed, strength=model.strength)
+            for name, value in zip(one.columns, one.weights(), strict=True):
                 if name in at:  # a category that was not drawn has no column then, and an indicator may come new
                     values[at[name]] = value
         found.append(values)
@@ -63,22 +62,8 @@ def coefficients(
             "high": float(high[j]),
             "share_nonzero": float(np.mean(np.abs(draws[:, j]) > 1e-6)),
         }
-        for j, (name, value) in enumerate(zip(names, model.fitted.arrays["weights"], strict=True))
+        for j, (name, value) in enumerate(zip(names, model.weights(), strict=True))
     ]
-
-
-def _strength(model: Model, dataset: Dataset, rows: Whole, balance: str, seed: int) -> float:
-    """The penalty that the model was fitted with: among those it may have chosen, the one that gives its coefficients again."""
-    given = model.fitted.parameters.get("strength")
-    if given is not None:
-        return float(given)
-    from clinical_assets.risk.learners import STRENGTHS
-
-    def distance(strength: float) -> float:
-        again = fit(model.name, model.features, dataset.columns, dataset.y, rows, balance=balance, seed=seed, strength=strength)
-        return float(np.abs(again.fitted.arrays["weights"] - model.fitted.arrays["weights"]).sum())
-
-    return min(STRENGTHS, key=distance)
 
 
 def permutation_importance(model: Model, dataset: Dataset, rows: Whole, *, repeats: int, seed: int) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from clinical_assets.storage.adapter_contracts import ADAPTER_TABLES
 from clinical_assets.storage.columns import TIMESTAMP, column
+from clinical_assets.storage.prediction_contracts import PREDICTION_TABLES
 from clinical_assets.storage.risk_contracts import RISK_TABLES
 from clinical_assets.storage.summary_contracts import SUMMARY_TABLES
 
@@ -251,6 +252,7 @@ LAKE_TABLES: dict[str, pa.Schema] = {
     MODEL_LABELS: LABELS,
     **ADAPTER_TABLES,
     **SUMMARY_TABLES,
+    **PREDICTION_TABLES,
     **RISK_TABLES,
     "annotations/human_labels": HUMAN_LABELS,
     "annotations/rejects": ANNOTATION_REJECTS,

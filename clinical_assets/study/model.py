@@ -15,6 +15,7 @@ from clinical_assets.study.cohort import CohortRules, LatestNote, Publication
 from clinical_assets.study.fine_tuning import FineTuning
 from clinical_assets.study.labelling import Labelling
 from clinical_assets.study.patterns import check_pattern, expand_term
+from clinical_assets.study.prediction import PredictionQuestion
 from clinical_assets.study.risk import RiskQuestion
 from clinical_assets.study.summarizing import Summaries
 
@@ -217,6 +218,7 @@ class Study(_Strict):
     fine_tuning: FineTuning = FineTuning()
     summaries: Summaries = Summaries()
     risk: RiskQuestion | None = None
+    prediction: PredictionQuestion | None = None
     annotations: AnnotationRules = AnnotationRules()
     publication: Publication = Publication()
     fields: Annotated[list[FieldRule], Field(min_length=1)]
