@@ -34,6 +34,8 @@ from clinical_assets.labels.checks import (
 from clinical_assets.language_models.catalogue import load_catalogue
 from clinical_assets.notes.assets import ingest_note_batch
 from clinical_assets.notes.checks import build_note_checks
+from clinical_assets.prediction.assets import COMPARISON, RECORDED, build_prediction_assets, prediction_keys
+from clinical_assets.prediction.checks import build_prediction_checks
 from clinical_assets.privacy import switch_off_telemetry
 from clinical_assets.processor import share_processor
 from clinical_assets.risk.assets import RISK_KEYS, build_risk_assets
@@ -87,9 +89,11 @@ def build_defs(
         *(model_labels_key(entry, adapted=True) for entry in adapted),
     ]
     adapters = [key for entry in adapted for key in adapter_keys(entry)]
+    predicting, tuned = catalogue.for_task("prediction"), catalogue.for_task("prediction", "adapters")
+    recorded = {dg.AssetKey(["prediction", f"recorded_{name}"]): [COMPARISON] for name in RECORDED}
     built = [
         *build_cohort_assets(
-            manifest, behind={MODEL_LABELS: model_labels, **recorded_by(adapted)}, note_scope=NOTE_SCOPE
+            manifest, behind={MODEL_LABELS: model_labels, **recorded_by(adapted), **recorded}, note_scope=NOTE_SCOPE
         ),
         ingest_note_batch,
         *build_annotation_assets(),
@@ -100,6 +104,7 @@ def build_defs(
         *build_adapted_label_assets(adapted),
         *build_summary_assets(NOTE_SCOPE),
         *build_risk_assets(),
+        *build_prediction_assets(predicting, tuned),
         label_report_figures,
     ]
     assets = dg.map_asset_specs(with_automation, built)
@@ -107,8 +112,9 @@ def build_defs(
     per_batch = sorted(spec.key for spec in specs if spec.partitions_def == NOTE_BATCHES and spec.key != NOTE_SCOPE)
     landing = sorted(spec.key for spec in specs if spec.key.path[0] == "landing")
     models = sorted(spec.key for spec in specs if spec.key.path[0] == "models")
+    predictions = {*prediction_keys(predicting), *prediction_keys(tuned, adapted=True)}
     # With the annotation tables, which are read anew before each build: that costs 2 s, and no build is behind on labels.
-    apart = {*per_batch, *landing, *models, *adapters, *RISK_KEYS, NOTE_SCOPE, REVIEW_EXPORT}
+    apart = {*per_batch, *landing, *models, *adapters, *RISK_KEYS, *predictions, COMPARISON, NOTE_SCOPE, REVIEW_EXPORT}
     warehouse = sorted(spec.key for spec in specs if spec.key not in apart)
     # of what is trained, what this deployment has the machine for
     profile = deployment.settings().profile
@@ -129,6 +135,7 @@ def build_defs(
             *build_annotation_checks(),
             *build_summary_checks(),
             *build_risk_checks(),
+            *build_prediction_checks(),
             *build_failed_partition_checks(per_batch),
         ],
         jobs=[
@@ -146,6 +153,9 @@ def build_defs(
                 adapters=[key for entry in trained_here for key in adapter_keys(entry)],
                 summaries=summary_keys(),
                 risk=RISK_KEYS,
+                predictions=prediction_keys([entry for entry in predicting if entry.profile == profile]),
+                prediction_adapters=prediction_keys([entry for entry in tuned if entry.profile == profile], adapted=True),
+                comparison=COMPARISON,
                 on_demand=[dg.AssetCheckKey(model_labels_key(entry), INJECTION_CHECK) for entry in labelling],
                 annotations=[key for key in warehouse if key.path[0] == "annotations"],
                 review_export=REVIEW_EXPORT,

@@ -74,16 +74,16 @@ def permutation_importance(model: Model, dataset: Dataset, rows: Whole, *, repea
     chance = np.random.default_rng(seed)
     y = dataset.y[rows]
     whole = float(auroc(y, model.predict(dataset.columns, rows)))
+    many = np.tile(rows, repeats)
     found = []
     for feature in model.features:
-        drops = np.empty(repeats)
-        for k in range(repeats):
-            columns: dict[str, Any] = dict(dataset.columns)
-            values = list(dataset.columns[feature.name])
-            for row, source in zip(rows, chance.permutation(rows), strict=True):
-                values[row] = dataset.columns[feature.name][source]
-            columns[feature.name] = values
-            drops[k] = whole - float(auroc(y, model.predict(columns, rows)))
+        values = dataset.columns[feature.name]
+        source = np.concatenate([chance.permutation(rows) for _ in range(repeats)])
+        # all shuffles at once: what costs is the preparation, not the rows
+        columns = {f.name: [dataset.columns[f.name][i] for i in many] for f in model.features}
+        columns[feature.name] = [values[i] for i in source]
+        p = model.predict(columns, np.arange(many.size)).reshape(repeats, rows.size)
+        drops = np.asarray([whole - float(auroc(y, score)) for score in p])
         low, high = np.quantile(drops, [0.025, 0.975])
         found.append(
             {
