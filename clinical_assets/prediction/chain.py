@@ -137,9 +137,7 @@ def run_classical(
     train, validation = asked.assigned.rows("train"), asked.assigned.rows("validation")
     weights = permutation_importance(model, asked.dataset, validation, repeats=chosen.importance_repeats, seed=seed)
     if name in LOGISTIC:
-        weights += coefficients(
-            model, asked.dataset, train, balance=chosen.balance, seed=seed, n_draws=chosen.coefficient_draws
-        )
+        weights += coefficients(model, asked.dataset, train, seed=seed, n_draws=chosen.coefficient_draws)
     facts = ModelFacts(
         called,
         family,

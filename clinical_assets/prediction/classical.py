@@ -126,6 +126,12 @@ class Model:
         """Return the coefficients of a logistic model, one a column."""
         return np.asarray(self.fitted.coef_[0], dtype=np.float64)
 
+    def refitted(self, x: npt.NDArray[np.float32], y: Whole, weight: Floats) -> Floats:
+        """Return the coefficients of a logistic model fitted again, at its penalty, with rows that count `weight` times."""
+        from sklearn.base import clone
+
+        return np.asarray(clone(self.fitted).fit(x, y, sample_weight=weight).coef_[0], dtype=np.float64)
+
     def n_unseen(self, columns: Mapping[str, Sequence[Value]], rows: Whole) -> int:
         """Return how many values are of a category that training did not have."""
         known = self.prepare.named_transformers_.get("category")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from clinical_assets.prediction.classical import Model, fit
+from clinical_assets.prediction.classical import Model
 from clinical_assets.prediction.rows import Dataset
 from clinical_assets.statistics.bootstrap import intervals, person_weights
 from clinical_assets.statistics.roc import auroc
@@ -23,14 +22,12 @@ def coefficients(
     dataset: Dataset,
     rows: Whole,
     *,
-    balance: str,
     seed: int,
     n_draws: int,
-    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[dict[str, Any]]:
     """Return coefficient, limits and how often it is not zero, of each column: per standard deviation of a number, per category.
 
-    Limits are percentiles of refits on drawn persons at the same penalty. A penalty shrinks coefficients, so that they are no unbiased
+    Limits are percentiles of refits on drawn persons, prepared alike and at the same penalty. A penalty shrinks coefficients, so that they are no unbiased
     log odds ratios, and limits that reach zero may mean that the penalty took the column out.
 
     Parameters
@@ -38,20 +35,12 @@ def coefficients(
     model
         A logistic model that was fitted on `rows`.
     """
-    names, found = model.columns, []
-    at = {name: j for j, name in enumerate(names)}
+    names, x, y = model.columns, model.matrix(dataset.columns, rows), dataset.y[rows]
     weights, index = person_weights(dataset.groups[rows], n_draws, seed)
-    for done, weight in enumerate(weights, start=1):
-        drawn = np.repeat(rows, weight[index])
-        values = np.zeros(len(names))
-        if 0 < dataset.y[drawn].sum() < drawn.size:
-            one = fit(model.name, model.features, dataset.columns, dataset.y, drawn, balance=balance, seed=seed, strength=model.strength)
-            for name, value in zip(one.columns, one.weights(), strict=True):
-                if name in at:  # a category that was not drawn has no column then, and an indicator may come new
-                    values[at[name]] = value
-        found.append(values)
-        progress(done, n_draws)
-    draws = np.stack(found)
+    draws = np.zeros((n_draws, len(names)))
+    for draw, weight in zip(draws, weights[:, index].astype(np.float64), strict=True):
+        if 0 < (weight * y).sum() < weight.sum():
+            draw[:] = model.refitted(x, y, weight)
     low, high = intervals(draws)
     return [
         {
