@@ -39,8 +39,8 @@ Whole = npt.NDArray[np.int64]
 CONSTANTS = ("always_yes", "always_no", "prevalence")
 # What each is fitted with; the strength of a penalty is chosen inside the training rows.
 LEARNERS: dict[str, dict[str, Any]] = {
-    "lasso": {"l1_ratio": 1.0, "solver": "liblinear"},
-    "elastic_net": {"l1_ratio": 0.5, "solver": "saga"},
+    "lasso": {"l1_ratio": 1.0, "solver": "liblinear", "tol": 1e-4},
+    "elastic_net": {"l1_ratio": 0.5, "solver": "saga", "tol": 3e-3},
     "random_forest": {"n_estimators": 100, "min_samples_leaf": 5, "max_features": "sqrt"},
     "lightgbm": {"n_estimators": 80, "num_leaves": 7, "min_child_samples": 15, "learning_rate": 0.05, "colsample_bytree": 0.7},
 }
@@ -287,7 +287,7 @@ def oversampled(rows: Whole, y: Whole, seed: int) -> Whole:
 def _logistic(name: str, strength: float, weighted: str | None, seed: int) -> Any:
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(C=strength, class_weight=weighted, random_state=seed, max_iter=500, tol=1e-3, **LEARNERS[name])
+    return LogisticRegression(C=strength, class_weight=weighted, random_state=seed, max_iter=300, **LEARNERS[name])
 
 
 def _best_strength(name: str, x: npt.NDArray[np.float32], y: Whole, weighted: str | None, seed: int) -> float:
