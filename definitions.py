@@ -34,7 +34,13 @@ from clinical_assets.labels.checks import (
 from clinical_assets.language_models.catalogue import load_catalogue
 from clinical_assets.notes.assets import ingest_note_batch
 from clinical_assets.notes.checks import build_note_checks
-from clinical_assets.prediction.assets import COMPARISON, RECORDED, build_prediction_assets, prediction_keys
+from clinical_assets.prediction.assets import (
+    COMPARISON,
+    RECORDED,
+    STACKED_KEY,
+    build_prediction_assets,
+    prediction_keys,
+)
 from clinical_assets.prediction.checks import build_prediction_checks
 from clinical_assets.privacy import switch_off_telemetry
 from clinical_assets.processor import share_processor
@@ -112,7 +118,7 @@ def build_defs(
     per_batch = sorted(spec.key for spec in specs if spec.partitions_def == NOTE_BATCHES and spec.key != NOTE_SCOPE)
     landing = sorted(spec.key for spec in specs if spec.key.path[0] == "landing")
     models = sorted(spec.key for spec in specs if spec.key.path[0] == "models")
-    predictions = {*prediction_keys(predicting), *prediction_keys(tuned, adapted=True)}
+    predictions = {*prediction_keys(predicting), STACKED_KEY, *prediction_keys(tuned, adapted=True)}
     # With the annotation tables, which are read anew before each build: that costs 2 s, and no build is behind on labels.
     apart = {*per_batch, *landing, *models, *adapters, *RISK_KEYS, *predictions, COMPARISON, NOTE_SCOPE, REVIEW_EXPORT}
     warehouse = sorted(spec.key for spec in specs if spec.key not in apart)
@@ -155,6 +161,7 @@ def build_defs(
                 risk=RISK_KEYS,
                 predictions=prediction_keys([entry for entry in predicting if entry.profile == profile]),
                 prediction_adapters=prediction_keys([entry for entry in tuned if entry.profile == profile], adapted=True),
+                stacked=STACKED_KEY,
                 comparison=COMPARISON,
                 on_demand=[dg.AssetCheckKey(model_labels_key(entry), INJECTION_CHECK) for entry in labelling],
                 annotations=[key for key in warehouse if key.path[0] == "annotations"],

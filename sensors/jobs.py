@@ -28,6 +28,7 @@ def build_jobs(
     risk: list[dg.AssetKey],
     predictions: list[dg.AssetKey],
     prediction_adapters: list[dg.AssetKey],
+    stacked: dg.AssetKey,
     comparison: dg.AssetKey,
     on_demand: list[dg.AssetCheckKey],
     annotations: list[dg.AssetKey],
@@ -104,6 +105,11 @@ def build_jobs(
             "predict",
             dg.AssetSelection.assets(*predictions),
             "The prediction question: its rows, and the answers of every model, each by itself. One that fails stops no other.",
+        ),
+        _job(
+            "stack_predictions",
+            dg.AssetSelection.assets(stacked),
+            "LightGBM with P(yes) of a language model that answered the prediction question. Needs the job predict.",
         ),
         _job(
             "compare_predictions",
