@@ -160,7 +160,9 @@ def build_defs(
                 summaries=summary_keys(),
                 risk=RISK_KEYS,
                 predictions=prediction_keys([entry for entry in predicting if entry.profile == profile]),
-                prediction_adapters=prediction_keys([entry for entry in tuned if entry.profile == profile], adapted=True),
+                prediction_adapters=prediction_keys(
+                    [entry for entry in tuned if entry.profile == profile], adapted=True
+                ),
                 stacked=STACKED_KEY,
                 comparison=COMPARISON,
                 on_demand=[dg.AssetCheckKey(model_labels_key(entry), INJECTION_CHECK) for entry in labelling],

@@ -37,7 +37,7 @@ _SQL = (
     "select model, status, n_train, macro_f1_base, macro_f1_adapter, macro_f1_difference_low from adapters.registry",
     "from labels.evaluation_summary where note_set = 'test' order by macro_f1 desc",
     "select model, detail, value, low, high from risk.performance where metric = 'auroc' and analysis = 'performance'",
-    "select model, metric, value, low, high from prediction.results where design = 'test' and metric in ('auroc', 'accuracy_above_constant')",
+    "select model, value, low, high from prediction.results where metric = 'auroc' and subgroup = 'all' and design = 'test'",
     "from published.field_counts where population = 'cohort' order by field, labeller",
     "select reason, count(*) as n from ops.rejects group by reason order by n desc",
 )

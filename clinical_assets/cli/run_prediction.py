@@ -16,7 +16,9 @@ __all__ = ["predict_quickly"]
 _QUICK = ("rows", "constants", "lasso", "lightgbm")
 
 
-def predict_quickly(execution: Execution, settings: Settings, study: Study, lake: Lake, say: Callable[[str], None]) -> list[str]:
+def predict_quickly(
+    execution: Execution, settings: Settings, study: Study, lake: Lake, say: Callable[[str], None]
+) -> list[str]:
     """Ask constants, LASSO, LightGBM and the first demo model, and judge them; return what failed. No rows landed is no failure."""
     import dagster as dg
 
@@ -27,7 +29,9 @@ def predict_quickly(execution: Execution, settings: Settings, study: Study, lake
     if file is not None and not (settings.landing / "prediction" / file).is_file():
         say(f"prediction of {question.name}: landing/prediction/{file} has not landed, nothing to ask")
         return []
-    demo = [entry.labeller for entry in load_catalogue(settings.catalogue).for_task("prediction") if entry.profile == "demo"]
+    demo = [
+        entry.labeller for entry in load_catalogue(settings.catalogue).for_task("prediction") if entry.profile == "demo"
+    ]
     asked = [*_QUICK, *(demo[:1] if settings.profile == "demo" else [])]
     ok, seconds = execution.run("predict", assets=[dg.AssetKey(["prediction", name]) for name in asked])
     judged, more = execution.run("compare_predictions") if lake.has("prediction/rows") else (False, 0.0)

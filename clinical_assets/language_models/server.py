@@ -299,7 +299,6 @@ class ServerBackend:
         read, written = (number if isinstance(number, int) else None for number in spent)
         return replace(answer, n_input_tokens=read, n_output_tokens=written)
 
-
     def _in_plain_words(self, answer: Answer, content: str) -> Answer:
         """Keep what was written; where it is no JSON, read a yes or no in it. What a filter cut is no answer."""
         if answer.status in {"parse_error", "truncated"} and answer.reason != "content_filter":

@@ -58,16 +58,26 @@ def build_prediction_assets(entries: list[ModelEntry], trained: list[ModelEntry]
     entries, trained
         Models of the catalogue that are asked as they are, and that are fine-tuned for the question.
     """
-    models = [_constants(), *(_classical(name) for name in CLASSICAL), *(_language_model(entry) for entry in entries), _stacked(entries)]
+    models = [
+        _constants(),
+        *(_classical(name) for name in CLASSICAL),
+        *(_language_model(entry) for entry in entries),
+        _stacked(entries),
+    ]
     tuned = [_fine_tuned(entry) for entry in trained]
-    return [prediction_rows, *models, *tuned, _comparison([key for model in [*models, *tuned] for key in model.keys], entries)]
+    return [
+        prediction_rows,
+        *models,
+        *tuned,
+        _comparison([key for model in [*models, *tuned] for key in model.keys], entries),
+    ]
 
 
 @dg.asset(key=ROWS, kinds={"python", "parquet"}, tags={"clinical/automation": "manual"}, **_COMMON)
 def prediction_rows(
     lake: LakeResource, warehouse: WarehouseResource, deployment: DeploymentResource
 ) -> dg.MaterializeResult:
-    """Rows of the study's question with outcome, split and folds, from landing/prediction or a table of the warehouse. One row a patient. Read by all models."""
+    """Rows of the study's question with outcome, split and folds. One row a patient, or what the source has. Read by all models."""
     it = _ask(deployment, warehouse)
     written, data = keep_rows(lake.open(), it), it.dataset
     sizes = {f"n_{name}": int((it.assigned.split == name).sum()) for name in ("train", "validation", "test")}
@@ -89,11 +99,16 @@ def prediction_rows(
 def _constants() -> dg.AssetsDefinition:
     @dg.asset(key=_CONSTANTS, deps=[ROWS], kinds={"python", "parquet"}, **_COMMON)
     def constants(
-        context: dg.AssetExecutionContext, lake: LakeResource, warehouse: WarehouseResource, deployment: DeploymentResource
+        context: dg.AssetExecutionContext,
+        lake: LakeResource,
+        warehouse: WarehouseResource,
+        deployment: DeploymentResource,
     ) -> dg.MaterializeResult:
-        """Always yes, always no, the prevalence: what every model has to beat. One row a row of the question. Read by prediction/comparison."""
+        """Always yes, always no, the prevalence: what models have to beat. One row a row and design. Read by prediction/comparison."""
         made = run_constants(lake.open(), _ask(deployment, warehouse), **_now(context))
-        return dg.MaterializeResult(metadata={"dagster/row_count": sum(one.n_rows for one in made), "n_models": len(CONSTANTS)})
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": sum(one.n_rows for one in made), "n_models": len(CONSTANTS)}
+        )
 
     return constants
 
@@ -108,7 +123,10 @@ def _classical(name: str) -> dg.AssetsDefinition:
         **_COMMON,
     )
     def classical(
-        context: dg.AssetExecutionContext, lake: LakeResource, warehouse: WarehouseResource, deployment: DeploymentResource
+        context: dg.AssetExecutionContext,
+        lake: LakeResource,
+        warehouse: WarehouseResource,
+        deployment: DeploymentResource,
     ) -> dg.MaterializeResult:
         it = _ask(deployment, warehouse)
         if name not in it.question.models.classical:
@@ -136,7 +154,9 @@ def _language_model(entry: ModelEntry) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         it = _ask(deployment, warehouse)
         if not _wanted(it.question, entry):
-            return dg.MaterializeResult(metadata={"skipped": "not among prediction.models.language_models of the study"})
+            return dg.MaterializeResult(
+                metadata={"skipped": "not among prediction.models.language_models of the study"}
+            )
         schema, prompt, folder = *asked(it.question), _folder(language_models, deployment.load_study(), entry)
         revision = language_models.revision(entry, *_trained_for(deployment.load_study(), entry))
         written = ask_language_model(
@@ -187,18 +207,31 @@ def _fine_tuned(entry: ModelEntry) -> dg.AssetsDefinition:
         made = _made(written)
         return dg.MaterializeResult(
             data_version=made.data_version,
-            metadata={**(made.metadata or {}), "adapter_sha": adapter.digest, "was_there_already": adapter.reused, "n_steps": adapter.n_steps},
+            metadata={
+                **(made.metadata or {}),
+                "adapter_sha": adapter.digest,
+                "was_there_already": adapter.reused,
+                "n_steps": adapter.n_steps,
+            },
         )
 
     return fine_tuned
 
 
 def _stacked(entries: list[ModelEntry]) -> dg.AssetsDefinition:
-    @dg.asset(key=STACKED_KEY, deps=[ROWS, *(_key(e.labeller) for e in entries if e.profile == "demo")], kinds={"python", "lightgbm"}, **_COMMON)
+    @dg.asset(
+        key=STACKED_KEY,
+        deps=[ROWS, *(_key(e.labeller) for e in entries if e.profile == "demo")],
+        kinds={"python", "lightgbm"},
+        **_COMMON,
+    )
     def stacked(
-        context: dg.AssetExecutionContext, lake: LakeResource, warehouse: WarehouseResource, deployment: DeploymentResource
+        context: dg.AssetExecutionContext,
+        lake: LakeResource,
+        warehouse: WarehouseResource,
+        deployment: DeploymentResource,
     ) -> dg.MaterializeResult:
-        """LightGBM with P(yes) of a zero-shot language model as one more feature (study: stacked_on). One row a row, repeat and design. Read by prediction/comparison."""
+        """LightGBM with P(yes) of a language model as a feature. One row a row, repeat and design. Read by prediction/comparison."""
         it = _ask(deployment, warehouse)
         model = it.question.models.stacked_on
         if model is None:
@@ -211,9 +244,12 @@ def _stacked(entries: list[ModelEntry]) -> dg.AssetsDefinition:
 def _comparison(models: list[dg.AssetKey], entries: list[ModelEntry]) -> dg.AssetsDefinition:
     @dg.asset(key=COMPARISON, deps=[ROWS, *models], kinds={"python", "matplotlib"}, **_COMMON)
     def comparison(
-        context: dg.AssetExecutionContext, lake: LakeResource, warehouse: WarehouseResource, deployment: DeploymentResource
+        context: dg.AssetExecutionContext,
+        lake: LakeResource,
+        warehouse: WarehouseResource,
+        deployment: DeploymentResource,
     ) -> dg.MaterializeResult:
-        """All models that answered the question, judged alike. One row a model, design, subgroup and metric, and one a pair. Read by prediction.results."""
+        """All models that answered, judged alike. One row a model, design, subgroup and metric; one a pair. Read by prediction.results."""
         it, store, settings = _ask(deployment, warehouse), lake.open(), deployment.settings()
         here = [e for e in entries if e.profile == settings.profile and _wanted(it.question, e)]
         expected = [*it.question.models.classical, *(entry.labeller for entry in here)]
@@ -222,7 +258,11 @@ def _comparison(models: list[dg.AssetKey], entries: list[ModelEntry]) -> dg.Asse
         figures = prediction_figures(it, found)
         write_figures(settings.report / "figures", figures)
         kept: dict[str, list[dict[str, Any]]] = {
-            table: [row for one in sorted({j.model for j in found.judged}) for row in store.read(f"prediction/{table}", one).to_pylist()]
+            table: [
+                row
+                for one in sorted({j.model for j in found.judged})
+                for row in store.read(f"prediction/{table}", one).to_pylist()
+            ]
             for table in ("models", "weights")
         }
         path = settings.report / f"prediction_{it.question.name}.md"
@@ -253,13 +293,17 @@ def _compared(found: Compared, figures: dict[str, bytes], path: str) -> dg.Mater
 
 
 def _made(written: Written) -> dg.MaterializeResult:
-    return dg.MaterializeResult(data_version=dg.DataVersion(written.digest), metadata={"dagster/row_count": written.n_rows})
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(written.digest), metadata={"dagster/row_count": written.n_rows}
+    )
 
 
 def _ask(deployment: DeploymentResource, warehouse: WarehouseResource) -> Asked:
     study = deployment.load_study()
     if study.prediction is None:
-        raise dg.Failure("the study asks no prediction question: write a block prediction: (docs/prediction.md)", allow_retries=False)
+        raise dg.Failure(
+            "the study asks no prediction question: write a block prediction: (docs/prediction.md)", allow_retries=False
+        )
 
     def query(sql: str) -> Any:
         with warehouse.reader().get_connection() as connection:
@@ -296,8 +340,13 @@ def _weights(entry: ModelEntry) -> list[list[str]]:
 
 def _of_model(entry: ModelEntry) -> dict[str, Any]:
     return {
-        "kinds": {"python", "parquet", "huggingface" if entry.backend != "server" else "openai"} | ({"gpu"} if entry.profile == "gpu" else set()),
+        "kinds": {"python", "parquet", "huggingface" if entry.backend != "server" else "openai"}
+        | ({"gpu"} if entry.profile == "gpu" else set()),
         "tags": {"clinical/profile": entry.profile, "clinical/backend": entry.backend},
-        "metadata": {"model": entry.model or f"demo recipe {entry.recipe}", "licence": entry.licence, "decoding": entry.full_decoding},
+        "metadata": {
+            "model": entry.model or f"demo recipe {entry.recipe}",
+            "licence": entry.licence,
+            "decoding": entry.full_decoding,
+        },
         **_COMMON,
     }

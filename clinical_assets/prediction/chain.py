@@ -148,13 +148,17 @@ def run_classical(
         n_unseen=predicted[0].n_unseen,
     )
     if facts.n_unseen:
-        log(f"{called}: {facts.n_unseen} values of categories that the training rows do not have; none of the known ones stands in")
+        log(
+            f"{called}: {facts.n_unseen} values of categories that the training rows do not have; none of the known ones stands in"
+        )
     return keep_model(
         lake, asked, facts, _rows_of(asked, predicted), weights, identity=identity, made_at=made_at, run_id=run_id
     )
 
 
-def run_stacked(lake: Lake, asked: Asked, labeller: str, *, made_at: datetime, run_id: str, log: Log = lambda line: None) -> Written:
+def run_stacked(
+    lake: Lake, asked: Asked, labeller: str, *, made_at: datetime, run_id: str, log: Log = lambda line: None
+) -> Written:
     """Fit a LightGBM that has P(yes) of a zero-shot language model as one more feature.
 
     Raises
@@ -162,7 +166,11 @@ def run_stacked(lake: Lake, asked: Asked, labeller: str, *, made_at: datetime, r
     QuestionError
         If that model has not answered this question without training for it.
     """
-    rows = lake.read("prediction/predictions", labeller).to_pylist() if lake.has("prediction/predictions", labeller) else []
+    rows = (
+        lake.read("prediction/predictions", labeller).to_pylist()
+        if lake.has("prediction/predictions", labeller)
+        else []
+    )
     if not rows or rows[0]["question_sha"] != asked.sha or any(row["design"] != "every_row" for row in rows):
         raise QuestionError(
             f"prediction.models.stacked_on: {labeller} has not answered this question zero-shot; materialize prediction/{labeller} first"
@@ -217,7 +225,9 @@ def ask_language_model(
     with open_backend() as backend:
         everybody = np.arange(asked.dataset.n)
         answers = answers_to_rows(backend, asked.dataset, everybody, asked.question.missing_text, log)
-    facts = _language_facts(entry, entry.labeller, answers, 0, time.monotonic() - started, revision, {"decoding": entry.full_decoding})
+    facts = _language_facts(
+        entry, entry.labeller, answers, 0, time.monotonic() - started, revision, {"decoding": entry.full_decoding}
+    )
     rows = [_answer_row(asked, row, answer, "every_row", 0.0) for row, answer in sorted(answers.items())]
     return keep_model(lake, asked, facts, rows, identity=identity, made_at=made_at, run_id=run_id)
 
@@ -238,7 +248,9 @@ def settings_to_try(question: PredictionQuestion, entry: ModelEntry) -> list[Lor
     except (ValidationError, ValueError) as error:
         found = error.errors(include_url=False, include_input=False) if isinstance(error, ValidationError) else []
         said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in found) or str(error)
-        raise QuestionError(f"prediction.fine_tuning: {said}; settings are: {', '.join(LoraSettings.model_fields)}") from None
+        raise QuestionError(
+            f"prediction.fine_tuning: {said}; settings are: {', '.join(LoraSettings.model_fields)}"
+        ) from None
 
 
 def fine_tune(
@@ -273,10 +285,14 @@ def fine_tune(
         made = train_adapter(entry, task, settings, models=models, base_folder=base_folder, device=device, log=log)
         card = read_card(made.folder)
         if card.settings != settings:
-            raise ModelError(f"model {entry.name!r}: adapter {made.digest[:16]} was saved with other settings than were asked for")
+            raise ModelError(
+                f"model {entry.name!r}: adapter {made.digest[:16]} was saved with other settings than were asked for"
+            )
         best = max((epoch.get("auroc", float("nan")) for epoch in made.history), default=float("nan"))
         tried.append((best, made, card))
-        log(f"{entry.adapted_labeller}: rank {settings.rank}, rate {settings.learning_rate:g}: AUROC of validation {best:.3f}")
+        log(
+            f"{entry.adapted_labeller}: rank {settings.rank}, rate {settings.learning_rate:g}: AUROC of validation {best:.3f}"
+        )
     best, made, card = max(tried, key=lambda one: (not np.isnan(one[0]), one[0]))
     labeller = entry.adapted_labeller
     identity = _digest(asked.sha, labeller, made.digest, entry.full_decoding)
@@ -286,9 +302,16 @@ def fine_tune(
     with open_backend(made.digest) as backend:
         answers = answers_to_rows(backend, asked.dataset, rows, asked.question.missing_text, log)
     offset = odds_offset(asked.question, asked.dataset.y[asked.assigned.rows("train")])
-    settings_row = {**card.settings.model_dump(), "auroc_validation": best, "n_tried": len(tried), "best_epoch": made.best_epoch}
+    settings_row = {
+        **card.settings.model_dump(),
+        "auroc_validation": best,
+        "n_tried": len(tried),
+        "best_epoch": made.best_epoch,
+    }
     n_train = int(asked.assigned.rows("train").size)
-    facts = _language_facts(entry, labeller, answers, n_train, time.monotonic() - started, card.base_revision, settings_row, made.digest)
+    facts = _language_facts(
+        entry, labeller, answers, n_train, time.monotonic() - started, card.base_revision, settings_row, made.digest
+    )
     told = [_answer_row(asked, row, answer, "held_out", offset) for row, answer in sorted(answers.items())]
     return keep_model(lake, asked, facts, told, identity=identity, made_at=made_at, run_id=run_id), made
 
@@ -342,7 +365,14 @@ def _answer_row(asked: Asked, row: int, answer: Answer, design: str, offset: flo
 def _rows_of(asked: Asked, predicted: Sequence[Predicted]) -> list[dict[str, Any]]:
     ids = asked.dataset.ids
     return [
-        {"row_id": ids[i], "design": one.design, "repeat": one.repeat, "fold": one.fold, "probability": float(p), "status": "answered"}
+        {
+            "row_id": ids[i],
+            "design": one.design,
+            "repeat": one.repeat,
+            "fold": one.fold,
+            "probability": float(p),
+            "status": "answered",
+        }
         for one in predicted
         for i, p in zip(one.rows.tolist(), one.probability, strict=True)
     ]

@@ -30,7 +30,9 @@ def no_group_is_on_two_sides(lake: LakeResource) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=torn == 0,
         metadata={"n_rows": len(rows), "n_groups": len({row["group"] for row in rows}), "n_torn": torn},
-        description=None if torn == 0 else "Rows of one patient leak between splits: materialize prediction/rows again; if it stays, report it.",
+        description=None
+        if torn == 0
+        else "Rows of one patient leak between splits: materialize prediction/rows again.",
     )
 
 
@@ -52,7 +54,9 @@ def comparison_is_honest(lake: LakeResource) -> Iterator[dg.AssetCheckResult]:
         passed=bool(better),
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"n_models": len(gains), "better": ", ".join(better) or "none"},
-        description=None if better else "No model is worth using for yes or no on these features; read the areas and their limits before ranking any.",
+        description=None
+        if better
+        else "No model is worth using for yes or no on these features; read areas with their limits first.",
     )
     parsed = [
         row for row in rows
@@ -65,5 +69,7 @@ def comparison_is_honest(lake: LakeResource) -> Iterator[dg.AssetCheckResult]:
         passed=not unread,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"least": _LEAST_PARSED, "below": ", ".join(unread) or "none"},
-        description=None if not unread else "These models say neither yes nor no too often; it counts as wrong. Use a backend with log-probabilities.",
+        description=None
+        if not unread
+        else "These models say neither yes nor no too often; that is wrong. Use a backend with log-probabilities.",
     )

@@ -42,7 +42,13 @@ LEARNERS: dict[str, dict[str, Any]] = {
     "lasso": {"l1_ratio": 1.0, "solver": "liblinear", "tol": 1e-4},
     "elastic_net": {"l1_ratio": 0.5, "solver": "saga", "tol": 3e-3},
     "random_forest": {"n_estimators": 100, "min_samples_leaf": 5, "max_features": "sqrt"},
-    "lightgbm": {"n_estimators": 80, "num_leaves": 7, "min_child_samples": 15, "learning_rate": 0.05, "colsample_bytree": 0.7},
+    "lightgbm": {
+        "n_estimators": 80,
+        "num_leaves": 7,
+        "min_child_samples": 15,
+        "learning_rate": 0.05,
+        "colsample_bytree": 0.7,
+    },
 }
 LOGISTIC = ("lasso", "elastic_net")
 _STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # inverse of the penalty
@@ -187,7 +193,9 @@ def fit(
     weighted = "balanced" if balance == "weights" else None
     if name in LOGISTIC:
         strength = strength if strength is not None else _best_strength(name, x, y[rows], weighted, seed)
-        return Model(name, features, prepare, _logistic(name, strength, weighted, seed).fit(x, y[rows]), offset, strength)
+        return Model(
+            name, features, prepare, _logistic(name, strength, weighted, seed).fit(x, y[rows]), offset, strength
+        )
     return Model(name, features, prepare, _trees(name, weighted, seed).fit(x, y[rows]), offset)
 
 
@@ -313,5 +321,11 @@ def _trees(name: str, weighted: str | None, seed: int) -> Any:
     from lightgbm import LGBMClassifier
 
     return LGBMClassifier(
-        class_weight=weighted, random_state=seed, n_jobs=1, deterministic=True, force_row_wise=True, verbosity=-1, **LEARNERS[name]
+        class_weight=weighted,
+        random_state=seed,
+        n_jobs=1,
+        deterministic=True,
+        force_row_wise=True,
+        verbosity=-1,
+        **LEARNERS[name],
     )

@@ -78,7 +78,9 @@ def compare(
         judged += both
         for one in both:
             groups = asked.subgroups() if one.design == "test" else {}
-            results += result_rows(one, dataset.y, dataset.groups, groups, n_replicates=draws, seed=seed, smallest=smallest)
+            results += result_rows(
+                one, dataset.y, dataset.groups, groups, n_replicates=draws, seed=seed, smallest=smallest
+            )
         log(f"{model} judged")
     constant = common_constant(dataset.y[assigned.rows("train")])
     results += above_constant(judged, constant, dataset.y, dataset.groups, n_replicates=draws, seed=seed)
@@ -88,4 +90,3 @@ def compare(
         write_table(lake, f"prediction/{table}", [{**asked.names, **row} for row in rows])
     digests = [lake.written(f"prediction/{table}").digest for table in ("results", "comparisons")]
     return Compared(judged, results, comparisons, said, hashlib.sha256("".join(digests).encode()).hexdigest())
-

@@ -46,7 +46,10 @@ def above_constant(
 
 
 def conclusions(
-    results: Sequence[Mapping[str, Any]], comparisons: Sequence[Mapping[str, Any]], constant: str, missing: Sequence[str] = ()
+    results: Sequence[Mapping[str, Any]],
+    comparisons: Sequence[Mapping[str, Any]],
+    constant: str,
+    missing: Sequence[str] = (),
 ) -> list[str]:
     """Return sentences, the most sobering first.
 
@@ -68,8 +71,14 @@ def conclusions(
     scale = f"accuracy {base['value']:.1%}" + (f", F1 {f1:.1%}" if f1 is not None else "") + f" on {n} test rows"
     if not better:
         highest = max(gains, key=lambda r: r["value"], default=None)
-        close = f" The most accurate of {len(gains)}, {highest['model']}, is {_points(highest)} points from it." if highest else ""
-        said = [f"No model beats {words} ({scale}): of none do the 95 % limits of the difference in accuracy lie above zero.{close}"]
+        close = (
+            f" The most accurate of {len(gains)}, {highest['model']}, is {_points(highest)} points from it."
+            if highest
+            else ""
+        )
+        said = [
+            f"No model beats {words} ({scale}): of none do the 95 % limits of the difference in accuracy lie above zero.{close}"
+        ]
     else:
         said = [f"{len(better)} of {len(gains)} models beat {words} ({scale}): {', '.join(better)}."]
     for design, where in (("cross_validation", "out of fold"), ("test", "on the test rows")):
@@ -82,12 +91,19 @@ def conclusions(
     apart = [r for r in real if "not distinguishable" not in r["verdict"]]
     if real:
         said.append(
-            f"{len(real) - len(apart)} of {len(real)} pairs of models are not distinguishable on the test rows (McNemar and DeLong, Holm over "
-            f"all pairs, {_ALPHA:.0%})" + (": the order of such models is chance." if len(apart) < len(real) else ".")
+            f"{len(real) - len(apart)} of {len(real)} pairs of models are not distinguishable on the test rows (McNemar and DeLong, Holm "
+            f"over all pairs, {_ALPHA:.0%})"
+            + (": the order of such models is chance." if len(apart) < len(real) else ".")
         )
-    unread = [(m, r["value"]) for (m, d, metric), r in value.items() if d == "test" and metric == "parsed_rate" and (r["value"] or 0) < 1]
+    unread = [
+        (m, r["value"])
+        for (m, d, metric), r in value.items()
+        if d == "test" and metric == "parsed_rate" and (r["value"] or 0) < 1
+    ]
     said += [f"{model} answered {rate:.1%} of the test rows; the others count as wrong." for model, rate in unread]
-    said += [f"{model} has not answered this question (it failed, or was not run) and is not judged." for model in missing]
+    said += [
+        f"{model} has not answered this question (it failed, or was not run) and is not judged." for model in missing
+    ]
     return said
 
 

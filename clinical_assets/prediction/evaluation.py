@@ -108,10 +108,10 @@ def result_rows(
         truth = y[part.rows]
         if name != "all" and (truth.size < smallest or truth.min() == truth.max()):
             continue
-        for row in measures(part, truth, groups[part.rows], n_replicates=n_replicates, seed=seed):
-            found.append(
-                {"model": judged.model, "design": judged.design, "subgroup": name, **row, "n": truth.size, "n_positive": int(truth.sum())}
-            )
+        names = {"model": judged.model, "design": judged.design, "subgroup": name}
+        sizes = {"n": truth.size, "n_positive": int(truth.sum())}
+        rows = measures(part, truth, groups[part.rows], n_replicates=n_replicates, seed=seed)
+        found += [{**names, **row, **sizes} for row in rows]
     return found
 
 

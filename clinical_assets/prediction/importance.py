@@ -25,10 +25,10 @@ def coefficients(
     seed: int,
     n_draws: int,
 ) -> list[dict[str, Any]]:
-    """Return coefficient, limits and how often it is not zero, of each column: per standard deviation of a number, per category.
+    """Return coefficient, limits and how often it is not zero, of each column: per standard deviation, per category.
 
-    Limits are percentiles of refits on drawn persons, prepared alike and at the same penalty. A penalty shrinks coefficients, so that they are no unbiased
-    log odds ratios, and limits that reach zero may mean that the penalty took the column out.
+    Limits are percentiles of refits on drawn persons, prepared alike and at the same penalty. A penalty shrinks coefficients, so that
+    they are no unbiased log odds ratios, and limits that reach zero may mean that the penalty took the column out.
 
     Parameters
     ----------
@@ -55,7 +55,9 @@ def coefficients(
     ]
 
 
-def permutation_importance(model: Model, dataset: Dataset, rows: Whole, *, repeats: int, seed: int) -> list[dict[str, Any]]:
+def permutation_importance(
+    model: Model, dataset: Dataset, rows: Whole, *, repeats: int, seed: int
+) -> list[dict[str, Any]]:
     """Return by how much the area under the ROC curve of unseen rows falls if a feature is shuffled among them (Breiman 2001).
 
     Mean and 95 % percentiles over the shuffles: they tell how much the shuffle matters, not how far other patients would differ.

@@ -48,7 +48,7 @@ class Judged:
     threshold: float
 
     @property
-    def parsed(self) -> Floats:
+    def parsed(self) -> npt.NDArray[np.bool_]:
         """Which answers there are, shape (repeats, k)."""
         return ~np.isnan(self.value)
 
@@ -104,7 +104,9 @@ def judge(
     validation = np.flatnonzero(split == "validation")
     fixed = model in CONSTANTS or plain
     threshold = 0.5 if fixed else _threshold(y[validation], held[validation], metric)
-    found = [Judged(model, "test", test, _worst(held[test], y[test])[None], _decide(held[test], threshold)[None], threshold)]
+    found = [
+        Judged(model, "test", test, _worst(held[test], y[test])[None], _decide(held[test], threshold)[None], threshold)
+    ]
     if crossed:
         rows = np.flatnonzero(folds[0] >= 0)
         value, thresholds = np.full((repeats, rows.size), np.nan), []

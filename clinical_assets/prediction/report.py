@@ -33,7 +33,9 @@ def prediction_figures(asked: Asked, compared: Compared) -> dict[str, bytes]:
     title = f"{asked.question.name}: test rows"
     figures = {
         "prediction_confusion": confusion_figure(
-            tables, title=title, note="Rows: what happened. Thresholds were chosen on the validation rows. What was not answered is wrong."
+            tables,
+            title=title,
+            note="Rows: what happened. Thresholds were chosen on the validation rows. What was not answered is wrong.",
         )
     }
     scores = {model: one.score[0] for model, one in tested.items() if np.ptp(one.score[0]) > 0}
@@ -53,7 +55,11 @@ def prediction_figures(asked: Asked, compared: Compared) -> dict[str, bytes]:
         for name, found in (("test rows", value), ("out of fold", out))
     }
     figures["prediction_auroc"] = forest_figure(
-        models, series, title=f"{asked.question.name}: AUROC", xlabel="AUROC (0.5 is chance)", note="Lines: 95 % limits from drawing persons."
+        models,
+        series,
+        title=f"{asked.question.name}: AUROC",
+        xlabel="AUROC (0.5 is chance)",
+        note="Lines: 95 % limits from drawing persons.",
     )
     return figures
 
@@ -76,11 +82,15 @@ def best_per_metric(compared: Compared, design: str = "test") -> dict[str, str]:
         values = {model: of[metric]["value"] for model, of in by_model.items() if of[metric]["value"] is not None}
         if values:
             best = min(values.values()) if metric in _LOWER_IS_BETTER else max(values.values())
-            found[metric] = ", ".join(model for model, value in values.items() if abs(value - best) < 1e-12) + f" ({best:.3f})"
+            found[metric] = (
+                ", ".join(model for model, value in values.items() if abs(value - best) < 1e-12) + f" ({best:.3f})"
+            )
     return found
 
 
-def prediction_report(asked: Asked, compared: Compared, facts: Sequence[Mapping[str, Any]], weights: Sequence[Mapping[str, Any]]) -> str:
+def prediction_report(
+    asked: Asked, compared: Compared, facts: Sequence[Mapping[str, Any]], weights: Sequence[Mapping[str, Any]]
+) -> str:
     """Return the report as Markdown: conclusions first, then tables. Counts and numbers only.
 
     Parameters

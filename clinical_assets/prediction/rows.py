@@ -107,7 +107,7 @@ def read_source(question: PredictionQuestion, landing: Path, query: Callable[[st
         If there is no such file, it cannot be read, or columns are missing.
     """
     if question.source.table:
-        rows = query(f"select * from {question.source.table}")  # noqa: S608 - the name is two identifiers (study)
+        rows = query(f"select * from {question.source.table}")
         where = question.source.table
     else:
         path = landing / str(question.source.file)
@@ -127,7 +127,9 @@ def _read_file(path: Path, where: str) -> pa.Table:
     import pyarrow.parquet as pq
 
     if not path.is_file():
-        raise QuestionError(f"{where}: no such file; land it there, or name another one in the study (prediction.source)")
+        raise QuestionError(
+            f"{where}: no such file; land it there, or name another one in the study (prediction.source)"
+        )
     if path.stat().st_size > _MAX_BYTES:
         raise QuestionError(f"{where}: larger than {_MAX_BYTES // 1024**2} MiB; a question needs a row a patient")
     try:
@@ -140,7 +142,9 @@ def _read_file(path: Path, where: str) -> pa.Table:
         return pacsv.read_csv(path, convert_options=texts)
     except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
         # Arrow's message quotes the row
-        raise QuestionError(f"{where}: cannot be read ({type(error).__name__}); expected {path.suffix[1:]} with a header, UTF-8") from None
+        raise QuestionError(
+            f"{where}: cannot be read ({type(error).__name__}); expected {path.suffix[1:]} with a header, UTF-8"
+        ) from None
 
 
 def dataset_of(question: PredictionQuestion, rows: pa.Table) -> Dataset:
@@ -203,7 +207,8 @@ def record_text(dataset: Dataset, row: int, missing_text: str) -> str:
         elif isinstance(value, bool):
             shown = "yes" if value else "no"
         elif isinstance(value, float):
-            shown = f"{value:g} {feature.unit}".strip() if value != int(value) or abs(value) >= 1e6 else f"{int(value)} {feature.unit}".strip()
+            whole = value.is_integer() and abs(value) < 1e15
+            shown = f"{int(value) if whole else value} {feature.unit}".strip()
         else:
             shown = value
         lines.append(f"{feature.shown}: {shown}")

@@ -53,12 +53,16 @@ def assign(dataset: Dataset, settings: PredictionSplits) -> Assigned:
     try:
         test = _first_part(dataset, everybody, settings.test_share, settings.seed)
         rest = np.setdiff1d(everybody, test)
-        validation = _first_part(dataset, rest, settings.validation_share / (1 - settings.test_share), settings.seed + 1)
+        validation = _first_part(
+            dataset, rest, settings.validation_share / (1 - settings.test_share), settings.seed + 1
+        )
         splits = repeated_folds(
             dataset.y[rest], dataset.groups[rest], folds=settings.folds, repeats=settings.repeats, seed=settings.seed
         )
     except ValueError as error:
-        raise QuestionError(f"{error}: fewer folds, larger shares, or more rows are needed (prediction.splits)") from None
+        raise QuestionError(
+            f"{error}: fewer folds, larger shares, or more rows are needed (prediction.splits)"
+        ) from None
     split = np.full(dataset.n, "train", dtype="<U10")
     split[validation], split[test] = "validation", "test"
     folds = np.full((settings.repeats, dataset.n), -1, dtype=np.int64)
@@ -68,7 +72,9 @@ def assign(dataset: Dataset, settings: PredictionSplits) -> Assigned:
     for name in ("train", "validation", "test"):
         y = dataset.y[found.rows(name)]
         if y.size == 0 or y.min() == y.max():
-            raise QuestionError(f"the {name} rows have one answer only ({y.size} rows); more rows or larger shares are needed")
+            raise QuestionError(
+                f"the {name} rows have one answer only ({y.size} rows); more rows or larger shares are needed"
+            )
     return found
 
 

@@ -89,7 +89,9 @@ def keep_rows(lake: Lake, asked: Asked) -> Written:
     return lake.write("prediction/rows", asked_rows(asked), PREDICTION_TABLES["prediction/rows"])
 
 
-def write_table(lake: Lake, table: str, rows: Sequence[Mapping[str, Any]], batch: str | None = None, **metadata: str) -> Written:
+def write_table(
+    lake: Lake, table: str, rows: Sequence[Mapping[str, Any]], batch: str | None = None, **metadata: str
+) -> Written:
     """Write rows of a prediction table."""
     schema = PREDICTION_TABLES[table]
     return lake.write(table, pa.Table.from_pylist(list(rows), schema), schema, batch=batch, metadata=metadata)
@@ -125,7 +127,11 @@ def keep_model(
 
 def identity_of(lake: Lake, model: str) -> str | None:
     """Return what the kept answers of a model follow from; None where there are none."""
-    return lake.metadata("prediction/predictions", model).get("identity") if lake.has("prediction/predictions", model) else None
+    return (
+        lake.metadata("prediction/predictions", model).get("identity")
+        if lake.has("prediction/predictions", model)
+        else None
+    )
 
 
 def held_models(lake: Lake, sha: str) -> dict[str, list[dict[str, Any]]]:

@@ -15,7 +15,9 @@ __all__ = ["confusion_figure", "ranking_figure"]
 _ACROSS = 4
 
 
-def confusion_figure(tables: Mapping[str, tuple[float, float, float, float, float]], *, title: str, note: str = "") -> bytes:
+def confusion_figure(
+    tables: Mapping[str, tuple[float, float, float, float, float]], *, title: str, note: str = ""
+) -> bytes:
     """Draw each model's confusion table; return a PNG.
 
     Parameters
@@ -31,7 +33,15 @@ def confusion_figure(tables: Mapping[str, tuple[float, float, float, float, floa
         for i in range(2):
             for j in range(2):
                 share = cells[i, j] / total
-                axes.text(j, i, f"{cells[i, j]:.0f}", ha="center", va="center", fontsize=11, color="black" if share > 0.5 else "white")
+                axes.text(
+                    j,
+                    i,
+                    f"{cells[i, j]:.0f}",
+                    ha="center",
+                    va="center",
+                    fontsize=11,
+                    color="black" if share > 0.5 else "white",
+                )
         axes.set_xticks([0, 1], ["said yes", "said no"], fontsize=7)
         axes.set_yticks([0, 1], ["yes", "no"], fontsize=7)
         unread = f", {missing:.0f} unanswered" if missing else ""
@@ -79,7 +89,11 @@ def ranking_figure(
         axes.spines[["top", "right"]].set_visible(False)
     grid[0].legend(frameon=False, fontsize=6.5, loc="lower right")
     figure.suptitle(f"{title} (n = {truth.size:,}, {int(truth.sum()):,} yes)", fontsize=10)
-    figure.supxlabel("ROC: false positive rate; the other: recall. Grey: chance. Limits: 95 %, from drawing persons.", fontsize=7, color="0.35")
+    figure.supxlabel(
+        "ROC: false positive rate; the other: recall. Grey: chance. Limits: 95 %, from drawing persons.",
+        fontsize=7,
+        color="0.35",
+    )
     return png_bytes(figure)
 
 

@@ -30,10 +30,17 @@ PREDICTION_ROWS = pa.schema(
     [
         *_QUESTION,
         column("row_id", pa.string(), "The source's id of the row", nullable=False),
-        column("group", pa.int64(), "Rows of one person, or equal in every feature, share it: never split", nullable=False),
+        column(
+            "group", pa.int64(), "Rows of one person, or equal in every feature, share it: never split", nullable=False
+        ),
         column("outcome", pa.bool_(), "The answer", nullable=False),
         column("split", pa.string(), "train | validation | test", nullable=False),
-        column("folds", pa.list_(pa.int32()), "Fold of each repeat of the cross-validation; -1 for test rows", nullable=False),
+        column(
+            "folds",
+            pa.list_(pa.int32()),
+            "Fold of each repeat of the cross-validation; -1 for test rows",
+            nullable=False,
+        ),
         column("features", pa.string(), "What every model sees, as JSON; null is not recorded", nullable=False),
         column("subgroups", pa.string(), "The groups it is judged in, as JSON", nullable=False),
     ]
@@ -44,7 +51,12 @@ PREDICTIONS = pa.schema(
         *_QUESTION,
         _MODEL,
         column("row_id", pa.string(), "The source's id of the row", nullable=False),
-        column("design", pa.string(), "held_out | cross_validation | every_row (a model that learns from no row)", nullable=False),
+        column(
+            "design",
+            pa.string(),
+            "held_out | cross_validation | every_row (a model that learns from no row)",
+            nullable=False,
+        ),
         column("repeat", pa.int32(), "Of the cross-validation; 0 otherwise", nullable=False),
         column("fold", pa.int32(), "Of the cross-validation; 0 otherwise", nullable=False),
         column("probability", pa.float64(), "P(yes); null where the model tells none"),
@@ -66,7 +78,9 @@ PREDICTION_MODELS = pa.schema(
         column("n_output_tokens", pa.int64(), "Tokens written"),
         column("n_unseen", pa.int64(), "Values of categories that training did not have (held_out)", nullable=False),
         column("settings", pa.string(), "What it was made with, as JSON", nullable=False),
-        column("revision", pa.string(), "What tells its weights from others; empty for classical models", nullable=False),
+        column(
+            "revision", pa.string(), "What tells its weights from others; empty for classical models", nullable=False
+        ),
         column("adapter_sha", pa.string(), "Digest of its adapter; empty for none", nullable=False),
         column("made_at", TIMESTAMP, "When, UTC", nullable=False),
         column("run_id", pa.string(), "Dagster run", nullable=False),
@@ -79,7 +93,12 @@ PREDICTION_WEIGHTS = pa.schema(
         _MODEL,
         column("kind", pa.string(), "coefficient | permutation_importance", nullable=False),
         column("feature", pa.string(), "Column or feature", nullable=False),
-        column("value", pa.float64(), "Coefficient (log-odds), or mean fall of the AUROC when it is shuffled", nullable=False),
+        column(
+            "value",
+            pa.float64(),
+            "Coefficient (log-odds), or mean fall of the AUROC when it is shuffled",
+            nullable=False,
+        ),
         column("low", pa.float64(), "Lower 95 % limit: refits on drawn persons, or shuffles"),
         column("high", pa.float64(), "Upper 95 % limit"),
         column("share_nonzero", pa.float64(), "Share of refits in which the penalty left it in; null for importances"),
@@ -92,7 +111,9 @@ PREDICTION_RESULTS = pa.schema(
         _MODEL,
         column("design", pa.string(), "test | cross_validation", nullable=False),
         column("subgroup", pa.string(), "all, or <feature>=<value>", nullable=False),
-        column("metric", pa.string(), "auroc, brier, f1, mcc, balance_gap, tp, parsed_rate, threshold, ...", nullable=False),
+        column(
+            "metric", pa.string(), "auroc, brier, f1, mcc, balance_gap, tp, parsed_rate, threshold, ...", nullable=False
+        ),
         column("value", pa.float64(), "Null where undefined"),
         column("low", pa.float64(), "Lower 95 % limit, from drawing persons (calibration: Wald; parsed_rate: Wilson)"),
         column("high", pa.float64(), "Upper 95 % limit"),

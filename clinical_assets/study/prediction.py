@@ -20,8 +20,8 @@ __all__ = [
 ]
 
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
-CLASSICAL = ("lasso", "elastic_net", "random_forest", "lightgbm")
 Classical = Literal["lasso", "elastic_net", "random_forest", "lightgbm"]
+CLASSICAL: tuple[Classical, ...] = ("lasso", "elastic_net", "random_forest", "lightgbm")
 Column = Annotated[str, Field(min_length=1, max_length=200)]
 
 _SYSTEM = (
@@ -145,7 +145,9 @@ class PredictionModels(_Strict):
     threshold_metric: Literal["balanced_accuracy", "f1", "accuracy", "mcc"] = "balanced_accuracy"
     bootstrap: int = Field(1000, ge=100, le=20_000, description="draws of persons for confidence limits")
     importance_repeats: int = Field(10, ge=1, le=200, description="shuffles of each feature for its importance")
-    coefficient_draws: int = Field(100, ge=20, le=2_000, description="refits on drawn persons for limits of coefficients")
+    coefficient_draws: int = Field(
+        100, ge=20, le=2_000, description="refits on drawn persons for limits of coefficients"
+    )
 
 
 class PredictionQuestion(_Strict):
@@ -180,5 +182,7 @@ class PredictionQuestion(_Strict):
                 f"{', '.join(sorted(grouped)) or 'none'}"
             )
         if self.outcome.column in {feature.source for feature in self.features}:
-            raise ValueError(f"the outcome's column {self.outcome.column!r} is a feature too: models would read the answer")
+            raise ValueError(
+                f"the outcome's column {self.outcome.column!r} is a feature too: models would read the answer"
+            )
         return self

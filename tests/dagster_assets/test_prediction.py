@@ -34,7 +34,9 @@ def trial(hospital: Hospital, monkeypatch, tmp_path: Path) -> Hospital:
     return hospital
 
 
-def test_every_model_answers_by_itself_and_the_comparison_says_who_did_not(trial, execute, defs, instance, demo_weights) -> None:
+def test_every_model_answers_by_itself_and_the_comparison_says_who_did_not(
+    trial, execute, defs, instance, demo_weights
+) -> None:
     put(demo_weights, trial.data)
     entry = load_catalogue().entry("demo_gemma")
     for weights in (trial.data / "models" / entry.name).rglob("model.safetensors"):
@@ -51,7 +53,10 @@ def test_every_model_answers_by_itself_and_the_comparison_says_who_did_not(trial
     assert 80 < len(rows) < 110  # those without an outcome are left out
     answers = lake.read("prediction/predictions", "llm_demo_mistral").to_pylist()
     assert {a["row_id"] for a in answers} == {r["row_id"] for r in rows}
-    assert all(0 < a["probability"] < 1 and a["text"] in ('{"manual_removal": true}', '{"manual_removal": false}') for a in answers)
+    assert all(
+        0 < a["probability"] < 1 and a["text"] in ('{"manual_removal": true}', '{"manual_removal": false}')
+        for a in answers
+    )
     tuned = execute("fine_tune_predictions")
     assert tuned.success
     facts = lake.read("prediction/models", "llm_demo_mistral_lora").to_pylist()[0]
@@ -81,10 +86,22 @@ def test_no_file_is_a_clear_failure_and_nothing_is_written(trial, execute) -> No
 def test_each_model_of_the_catalogue_is_an_asset_of_its_own(defs) -> None:
     graph = defs.resolve_asset_graph()
     catalogue = load_catalogue()
-    seed = {"llama_3_2_3b", "llama_3_1_8b", "mistral_7b", "phi_3_mini", "qwen_2_5_7b", "qwen3_4b", "gemma_3_4b", "deepseek_r1_qwen_7b"}
+    seed = {
+        "llama_3_2_3b",
+        "llama_3_1_8b",
+        "mistral_7b",
+        "phi_3_mini",
+        "qwen_2_5_7b",
+        "qwen3_4b",
+        "gemma_3_4b",
+        "deepseek_r1_qwen_7b",
+    }
     tuned = {entry.name for entry in catalogue.for_task("prediction", "adapters")}
     assert seed <= tuned
-    for key in (*prediction_keys(catalogue.for_task("prediction")), *prediction_keys(catalogue.for_task("prediction", "adapters"), adapted=True)):
+    for key in (
+        *prediction_keys(catalogue.for_task("prediction")),
+        *prediction_keys(catalogue.for_task("prediction", "adapters"), adapted=True),
+    ):
         assert graph.has(key)
     behind = graph.get(dg.AssetKey(["prediction", "comparison"])).parent_keys
     assert dg.AssetKey(["prediction", "llm_deepseek_r1_qwen_7b"]) in behind

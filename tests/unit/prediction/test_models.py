@@ -54,7 +54,9 @@ def test_models_find_the_signal_in_the_same_folds(name: str) -> None:
     assert auroc(data.y[rows], out[rows]) > 0.8
     # class weights are undone: probabilities are those of the patients as they come
     assert abs(out[rows].mean() - data.y[rows].mean()) < 0.08
-    importance = {row["feature"]: row for row in permutation_importance(model, data, found.rows("validation"), repeats=3, seed=0)}
+    importance = {
+        row["feature"]: row for row in permutation_importance(model, data, found.rows("validation"), repeats=3, seed=0)
+    }
     assert max(importance.values(), key=lambda row: row["value"])["feature"] == "hb"
 
 
@@ -64,7 +66,14 @@ def test_nothing_of_a_judged_row_reaches_its_model() -> None:
     found = assign(first, question().splits)
     test = found.rows("test")
     _, before = predict_everywhere("lasso", first, found, balance="weights", seed=1)
-    other = dataset({**columns, "removal": ["Yes" if (v == "No") == (i in set(test.tolist())) else "No" for i, v in enumerate(columns["removal"])]})
+    other = dataset(
+        {
+            **columns,
+            "removal": [
+                "Yes" if (v == "No") == (i in set(test.tolist())) else "No" for i, v in enumerate(columns["removal"])
+            ],
+        }
+    )
     assert (other.y[test] != first.y[test]).all()
     _, after = predict_everywhere("lasso", other, found, balance="weights", seed=1)
     for a, b in zip(before, after, strict=True):
@@ -134,13 +143,21 @@ def test_threshold_is_chosen_on_validation_rows_and_what_is_missing_is_wrong() -
     split = np.repeat(["train", "validation", "test"], [10, 20, 10])
     p = np.where(y == 1, 0.3, 0.2)  # below one half, yet told apart
     rows = [
-        {"row_id": ids[i], "design": "held_out", "repeat": 0, "fold": 0, "probability": None if i == 30 else p[i], "answer": None}
+        {
+            "row_id": ids[i],
+            "design": "held_out",
+            "repeat": 0,
+            "fold": 0,
+            "probability": None if i == 30 else p[i],
+            "answer": None,
+        }
         for i in range(10, 40)
     ]
     folds = np.where(split == "test", -1, 0)[None]
     (one,) = judge("m", rows, ids, y, split, folds, metric="balanced_accuracy")
     assert 0.2 < one.threshold <= 0.3
-    assert np.isnan(one.value[0, 0]) and (one.value[0, 1:] == y[31:]).all()
+    assert np.isnan(one.value[0, 0])
+    assert (one.value[0, 1:] == y[31:]).all()
     assert one.score[0, 0] == 0.0  # yes was right there: the worst score there is
     with pytest.raises(ValueError, match="m: 1 validation or test rows have no prediction"):
         judge("m", rows[:-1], ids, y, split, folds, metric="f1")
@@ -163,7 +180,10 @@ class Scripted:
                 continue
             p = 1 / (1 + np.exp(-(float(value.split()[0]) - 11)))
             told = p if self.speaks == "probability" else None
-            yield index, Answer("labelled", (bool(p > 0.5),), (told,), n_input_tokens=9, text="Yes" if p > 0.5 else "No")
+            yield (
+                index,
+                Answer("labelled", (bool(p > 0.5),), (told,), n_input_tokens=9, text="Yes" if p > 0.5 else "No"),
+            )
 
     def token_count(self, text: str) -> int:
         return len(text)
@@ -201,7 +221,14 @@ def test_models_answer_apart_and_are_judged_together(tmp_path: Path) -> None:
     run_stacked(lake, it, "llm_demo_mistral", **NOW)
     found = compare(lake, it, ["lasso", "random_forest"], smallest=5)
     by = {(r["model"], r["design"], r["subgroup"], r["metric"]): r for r in found.results}
-    assert {r["model"] for r in found.results} == {"always_yes", "always_no", "prevalence", "lasso", "llm_demo_mistral", "lightgbm_stacked"}
+    assert {r["model"] for r in found.results} == {
+        "always_yes",
+        "always_no",
+        "prevalence",
+        "lasso",
+        "llm_demo_mistral",
+        "lightgbm_stacked",
+    }
     unread = sum(it.dataset.columns["hb"][i] is None for i in it.assigned.rows("test"))
     n_test = it.assigned.rows("test").size
     assert unread

@@ -32,7 +32,7 @@ ROWS = np.arange(59)
 
 def judged(model: str, tp: int, tn: int, fp: int, fn: int, missing_yes: int = 0) -> Judged:
     """The model's answers on 36 yes and 23 no; `missing_yes` of its misses are no answers."""
-    assert tp + fn == 36 and tn + fp == 23
+    assert (tp + fn, tn + fp) == (36, 23)
     value = np.repeat([1.0, np.nan, 0.0, 1.0, 0.0], [tp, missing_yes, fn - missing_yes, fp, tn])
     score = np.where(np.isnan(value), 1.0 - Y, value)
     return Judged(model, "test", ROWS, score[None], value[None], 0.5)

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from clinical_assets.prediction.rows import QuestionError, dataset_of, read_source, record_text
 from clinical_assets.prediction.splits import assign, leaking_groups
-from clinical_assets.study.load import StudyError, parse_study
-from clinical_assets.study.load import DEFAULT_STUDY
+from clinical_assets.study.load import DEFAULT_STUDY, StudyError, parse_study
 from tests.unit.prediction.asking import FEATURES, dataset, question, table
 
 
@@ -82,7 +81,7 @@ def test_csv_table_and_parquet_give_the_same_rows(tmp_path: Path) -> None:
     rows = read_source(in_table, tmp_path, lambda sql: asked.append(sql) or pa.table(columns))
     assert asked == ["select * from prediction.births"]
     assert dataset_of(in_table, rows).columns == from_file.columns
-    with pytest.raises(QuestionError, match="landing/prediction/other.csv: no such file"):
+    with pytest.raises(QuestionError, match=r"landing/prediction/other\.csv: no such file"):
         read_source(question(source={"file": "other.csv"}), tmp_path, lambda sql: pa.table({}))
 
 
@@ -96,7 +95,7 @@ def test_a_feature_that_never_varies_is_seen_by_no_model_and_said() -> None:
 
 def test_level_that_is_not_named_is_refused() -> None:
     features = [*FEATURES[:2], {"name": "site", "kind": "category", "levels": ["north", "south"]}]
-    with pytest.raises(QuestionError, match="40 of 120 values are something else .first in row 3.; expected one of north, south"):
+    with pytest.raises(QuestionError, match="expected one of north, south"):
         dataset(features=features)
 
 
@@ -153,7 +152,8 @@ def test_every_row_is_judged_once_a_repeat_and_nobody_twice(seed: int, n: int) -
     assert 0.1 < (found.split == "test").mean() < 0.3
     assert abs(data.y[found.rows("test")].mean() - data.y.mean()) < 0.12  # stratified
     again = assign(data, question(splits={"seed": seed, "folds": 4, "repeats": 2}).splits)
-    assert (again.split == found.split).all() and (again.folds == found.folds).all()
+    assert (again.split == found.split).all()
+    assert (again.folds == found.folds).all()
 
 
 def test_too_few_of_one_answer_is_said() -> None:
