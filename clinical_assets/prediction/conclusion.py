@@ -81,6 +81,12 @@ def conclusions(
         ]
     else:
         said = [f"{len(better)} of {len(gains)} models beat {words} ({scale}): {', '.join(better)}."]
+    both = [r for (m, d, metric), r in value.items() if d == "test" and metric == "balanced_accuracy" and m not in CONSTANTS]
+    fair = [r["model"] for r in both if (r["low"] or 0) > 0.5]
+    said.append(
+        f"{len(fair)} of {len(both)} models are above 0.5, where constants are, in balanced accuracy on the test rows"
+        + (f": {', '.join(fair)}." if fair else ".")
+    )
     for design, where in (("cross_validation", "out of fold"), ("test", "on the test rows")):
         areas = [r for (model, d, m), r in value.items() if d == design and m == "auroc" and model not in CONSTANTS]
         above = sorted((r for r in areas if (r["low"] or 0) > 0.5), key=lambda r: -r["value"])

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clinical_assets.prediction.classical import CONSTANTS
 from clinical_assets.prediction.judging import Judged
 from clinical_assets.statistics.agreement import holm, mcnemar_exact
 from clinical_assets.statistics.bootstrap import interval, replicate_sums
@@ -65,7 +66,8 @@ def measures(
     briers = replicate_sums(groups, ones, n_replicates=n_replicates, seed=seed)
     found.append(_row("brier", float(squared.mean()), *interval(briers[:, 0] / briers[:, 1])))
     # A risk averaged over repeats is another model's: smoother. Calibration is that of the first repeat.
-    fit = calibration(y, judged.score[0])
+    # A constant has none: what varies is the folds.
+    fit = calibration(y, np.full(y.size, judged.score[0].mean()) if judged.model in CONSTANTS else judged.score[0])
     for name, value, error in (
         ("calibration_intercept", fit.intercept, fit.intercept_error),
         ("calibration_slope", fit.slope, fit.slope_error),
