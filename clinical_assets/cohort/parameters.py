@@ -60,7 +60,7 @@ def _risk_vars(question: RiskQuestion | None) -> dict[str, Any]:
             [role, name, concept, choice.include_descendants, value]
             for role, name, choice in choices
             for concept in choice.concepts
-            for value in (choice.values or [None])
+            for value in (*choice.values, *([] if choice.values else [None]))
         ],
     }
 

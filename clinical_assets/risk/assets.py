@@ -76,8 +76,8 @@ def _models(vectors: list[dg.AssetKey]) -> dg.AssetsDefinition:
                  "design, repeat and person. Read by risk.test_risks and the report."),
                 (_EVALUATION, {"python", "parquet"}, "How good every model of the ablation matrix is, with limits. One row per model, "
                  "analysis, detail and metric. Read by risk.performance and the report."),
-                (_MODEL, {"python", "lightgbm"}, "The model that gives scores, trained on all cases and controls. A folder (no row) named by "
-                 "its digest; none where too few events. Read by risk/scores."),
+                (_MODEL, {"python", "lightgbm"}, "The model that gives scores, trained on all cases and controls. A folder (no row) named "
+                 "by its digest; none where too few events. Read by risk/scores."),
             )
         ],
     )  # fmt: skip
@@ -187,7 +187,7 @@ def _scores(vectors: list[dg.AssetKey]) -> dg.AssetsDefinition:
 def risk_report(
     lake: LakeResource, warehouse: WarehouseResource, deployment: DeploymentResource
 ) -> dg.MaterializeResult:
-    """Figures (ROC, calibration, net benefit) and the TRIPOD+AI table of the risk question, in the report folder."""
+    """Figures (ROC, calibration, net benefit) and the TRIPOD+AI table of the risk question. Files in the report folder, no row."""
     study, store, settings = deployment.load_study(), lake.open(), deployment.settings()
     question = _question(study)
     out_of_fold, evaluation = store.read("risk/out_of_fold"), store.read("risk/evaluation")

@@ -247,9 +247,10 @@ def _shared(values: Floats, groups: npt.ArrayLike, draws: Mapping[str, int]) -> 
 
 def _scaled(loss: Floats, truth: Whole, groups: npt.ArrayLike, draws: Mapping[str, int]) -> Estimate:
     def scaled(w: Floats) -> Floats:
-        share = (w @ truth) / w.sum(axis=1)
+        share = (w @ truth.astype(np.float64)) / w.sum(axis=1)
         worst = share * (1 - share)
-        return 1 - np.divide((w @ loss) / w.sum(axis=1), worst, out=np.full(worst.shape, np.nan), where=worst > 0)
+        found = np.divide((w @ loss) / w.sum(axis=1), worst, out=np.full(worst.shape, np.nan), where=worst > 0)
+        return np.asarray(1.0 - found, dtype=np.float64)
 
     return Estimate(float(scaled(np.ones((1, truth.size)))[0]), *interval(replicate(groups, scaled, **draws)))
 

@@ -20,6 +20,7 @@ Floats32 = npt.NDArray[np.float32]
 Arrays = dict[str, npt.NDArray[Any]]
 
 _WORDS = 20_000
+_NOISE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,8 @@ def fit_block(block: Block, *, minimum_persons: int, components: int, seed: int)
     if block.kind == "counts":
         n_persons = np.asarray((block.values > 0).sum(axis=0)).ravel()
         keep = np.flatnonzero(n_persons >= minimum_persons)
-        raw, extra = np.log1p(block.values[:, keep].toarray()), ()
+        raw = np.log1p(block.values[:, keep].toarray())
+        extra: tuple[str, ...] = ()
         arrays: Arrays = {}
     else:
         keep = np.flatnonzero(~np.all(np.isnan(block.values), axis=0))
@@ -139,23 +141,22 @@ def _fit_vectors(block: Block, components: int, seed: int) -> Prepared:
     known = values[~missing]
     size = min(components, known.shape[1], max(known.shape[0] - 1, 0))
     dimension = values.shape[1]
-    if size < 1:
-        arrays |= {"mean": np.zeros(dimension), "components": np.zeros((0, dimension)), "scale": np.ones(())}
-    elif block.kind == "texts":
+    mean, turned = np.zeros(dimension), np.zeros((0, dimension))
+    if size >= 1 and block.kind == "texts":
         # sparse rows are not centred, as in latent semantic analysis
-        fitted = TruncatedSVD(min(size, max(dimension - 1, 1)), random_state=seed).fit(known)
-        arrays |= {
-            "mean": np.asarray(known.mean(axis=0)).ravel(),
-            "components": fitted.components_,
-            "scale": np.asarray(_unit(known @ fitted.components_.T)),
-        }
-    else:
+        turned = TruncatedSVD(min(size, max(dimension - 1, 1)), random_state=seed).fit(known).components_
+        mean = np.asarray(known.mean(axis=0)).ravel()
+    elif size >= 1:
         fitted = PCA(size, svd_solver="auto", random_state=seed).fit(known)
-        arrays |= {
-            "mean": fitted.mean_,
-            "components": fitted.components_,
-            "scale": np.asarray(_unit(fitted.transform(known))),
-        }
+        mean, turned = fitted.mean_, fitted.components_
+    spread = np.asarray(known @ turned.T).std(axis=0) if turned.shape[0] else np.zeros(0)
+    # Components beyond the rank are rounding errors: a tree would split on them, and differently after each reload.
+    real = spread > _NOISE * max(spread.max(initial=0.0), 1e-12)
+    arrays |= {
+        "mean": np.asarray(mean, dtype=np.float64),
+        "components": np.ascontiguousarray(turned[real], dtype=np.float64),
+        "scale": np.asarray(spread.max() if real.any() else 1.0),
+    }
     arrays["flags"] = np.asarray([0] if missing.any() else [], dtype=np.int64)
     names = [f"{block.name}__pc{i:02d}" for i in range(arrays["components"].shape[0])]
     names += [f"{block.name}__missing"] if missing.any() else []
@@ -171,11 +172,6 @@ def stack(prepared: Sequence[Prepared], blocks: Sequence[Block]) -> Floats32:
     """Return the prepared blocks side by side, shape (n, all columns)."""
     by_name = {block.name: block for block in blocks}
     return np.concatenate([one.apply(by_name[one.name]) for one in prepared], axis=1)
-
-
-def _unit(scores: Any) -> float:
-    largest = float(np.asarray(scores).std(axis=0).max()) if scores.shape[0] else 0.0
-    return largest if largest > 1e-12 else 1.0
 
 
 def _vocabulary(texts: Sequence[str]) -> tuple[tuple[str, ...], npt.NDArray[np.float64]]:

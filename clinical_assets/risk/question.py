@@ -94,7 +94,7 @@ def ask(connection: duckdb.DuckDBPyConnection, lake: Lake, question: RiskQuestio
 def _demographics(cohort: pa.Table) -> Block:
     sex = np.asarray(cohort.column("gender_concept_id").to_pylist(), dtype=object)
     age = np.asarray(cohort.column("age_at_index").cast(pa.float64()).to_numpy(zero_copy_only=False))
-    columns = {
+    columns: dict[str, npt.ArrayLike] = {
         "age": age,
         "female": [1.0 if s == _FEMALE else 0.0 if s == _MALE else float("nan") for s in sex],
     }

@@ -88,14 +88,14 @@ def tripod_table(
         f"latest {w.look_back_days} days before; exclusions {', '.join(sorted(question.exclusions)) or 'none'} ({w.exclusions})",
         "7 Data preparation": "counts: log and standardised; missing values: median with indicator; embeddings: at most "
         f"{m.components} components a domain; all fitted inside folds",
-        "8a-c Outcome": f"First record of concepts {question.outcome.concepts}, from data; assessors were not blinded, as there are none",
+        "8a-c Outcome": f"First record of concepts {question.outcome.concepts}; no human assessors",
         "9a-c Predictors": f"Strictly before the index; {number('columns', 'sample_size')} columns",
-        "10 Sample size": f"Events per column {number('events_per_variable', 'sample_size')}; at least {question.minimum_events} of a class",
+        "10 Sample size": f"Events per column {number('events_per_variable', 'sample_size')}; at least {question.minimum_events} a class",
         "11 Missing data": "median and indicator, fitted in the fold; persons without follow-up in the censoring analysis: "
         + number("auroc_ipcw", "censoring", "censored controls weighted"),
         "12a-g Analysis": f"{m.repeats} x {m.folds}-fold stratified cross-validation by person, leave-one-site-out"
         + (f", time split at {m.time_split}" if m.time_split else ", no time split")
-        + f"; learners {', '.join(m.learners)}; tuning {'by optuna in the training part' if m.tuning_trials else 'none beyond the penalty'}",
+        + f"; learners {', '.join(m.learners)}; tuning {'by optuna in training parts' if m.tuning_trials else 'of the penalty only'}",
         "13 Class imbalance": f"class weight {m.class_weight}, undone in the risks; oversampling {m.oversampling}",
         "14 Fairness": f"{n_slices} subgroups evaluated in risk.performance (analysis slice); small ones withheld",
         "15 Model output": "risk, recalibrated risk, percentile, band (low, medium from the 50th, high from the 90th percentile)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -95,9 +96,7 @@ def transfer(
         weak = calibration(y, mended)
         z = 1.959963984540054
         loss = (mended - y) ** 2
-        draws = replicate(
-            np.arange(y.size), lambda w, of=loss: (w @ of) / w.sum(axis=1), n_replicates=n_replicates, seed=seed
-        )
+        draws = replicate(np.arange(y.size), partial(_mean_of, loss), n_replicates=n_replicates, seed=seed)
         numbers = {
             "auroc": (area.value, area.low, area.high),
             "calibration_intercept": _wald(weak.intercept, weak.intercept_error, z),
@@ -237,6 +236,10 @@ def _thinned(split: Split, y: Whole, share: float, seed: int) -> Split:
         rows = split.train[order][y[split.train[order]] == side]
         kept.append(rows[: max(2, round(share * rows.size))])
     return Split(split.design, split.repeat, split.fold, split.label, np.sort(np.concatenate(kept)), split.test)
+
+
+def _mean_of(values: Floats, weights: Floats) -> Floats:
+    return np.asarray((weights @ values) / weights.sum(axis=1))
 
 
 def _wald(value: float, error: float, z: float) -> tuple[float, float, float]:

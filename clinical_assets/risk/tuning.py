@@ -36,11 +36,13 @@ def tune(
     def value(trial: Any) -> float:
         parameters = _suggest(learner, trial)
         areas = [
-            auroc(
-                y[part.test],
-                fit_learner(
-                    learner, x[part.train], y[part.train], weighted=weighted, seed=seed, parameters=parameters
-                ).predict(x[part.test]),
+            float(
+                auroc(
+                    y[part.test],
+                    fit_learner(
+                        learner, x[part.train], y[part.train], weighted=weighted, seed=seed, parameters=parameters
+                    ).predict(x[part.test]),
+                )
             )
             for part in parts
         ]

@@ -45,10 +45,10 @@ def ipcw_weights(durations: npt.ArrayLike, events: npt.ArrayLike, horizon: float
     at_event = np.where(before >= 0, staying.estimate[np.clip(before, 0, None)], 1.0)
     last = np.searchsorted(staying.time, horizon, side="right") - 1
     at_horizon = float(staying.estimate[max(last, 0)])
-    is_case = (flags == 1) & (times <= horizon)
+    is_case = np.asarray((flags == 1) & (times <= horizon), dtype=np.bool_)
     is_control = times > horizon
     weights = np.zeros(times.size)
-    weights[is_case] = 1.0 / at_event[is_case]
+    weights[is_case] = 1.0 / np.asarray(at_event, dtype=np.float64)[is_case]
     if is_control.any():
         weights[is_control] = 1.0 / at_horizon
     return is_case.astype(np.float64), weights

@@ -223,15 +223,15 @@ def _spline(x: Floats, knots: Floats) -> Floats:
     if knots.size >= 3:
         last, before = knots[-1], knots[-2]
         scale = (last - knots[0]) ** 2
-        for knot in knots[:-2]:
-            columns.append(
-                (
-                    np.clip(x - knot, 0, None) ** 3
-                    - np.clip(x - before, 0, None) ** 3 * (last - knot) / (last - before)
-                    + np.clip(x - last, 0, None) ** 3 * (before - knot) / (last - before)
-                )
-                / scale
+        columns += [
+            (
+                np.clip(x - knot, 0, None) ** 3
+                - np.clip(x - before, 0, None) ** 3 * (last - knot) / (last - before)
+                + np.clip(x - last, 0, None) ** 3 * (before - knot) / (last - before)
             )
+            / scale
+            for knot in knots[:-2]
+        ]
     return np.stack(columns, axis=1)
 
 

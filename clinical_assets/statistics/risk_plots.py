@@ -66,7 +66,8 @@ def calibration_figure(gold: npt.ArrayLike, risk: npt.ArrayLike, *, title: str, 
     truth, p = np.asarray(gold, dtype=np.float64), np.asarray(risk, dtype=np.float64)
     figure = new_figure(6.2, 6.2)
     axes = figure.subplots()
-    grid = np.linspace(*np.quantile(p, [0.01, 0.99]), 60)
+    lowest, highest = np.quantile(p, [0.01, 0.99])
+    grid = np.linspace(float(lowest), float(highest), 60)
 
     def curves(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         drawn = [np.repeat(np.arange(p.size), row.astype(np.int64)) for row in weights]

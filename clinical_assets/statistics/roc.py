@@ -64,7 +64,7 @@ def auroc(gold: npt.ArrayLike, score: npt.ArrayLike, weights: npt.ArrayLike | No
     below = np.cumsum(negative, axis=1) - negative
     pairs = positive.sum(axis=1) * negative.sum(axis=1)
     found = _over((positive * (below + negative / 2)).sum(axis=1), pairs)
-    return found if np.ndim(weights) == 2 else float(found[0])
+    return found if weights is not None and np.ndim(weights) == 2 else float(found[0])
 
 
 def average_precision(
@@ -80,7 +80,7 @@ def average_precision(
     hits, n = np.cumsum(positive, axis=1), np.cumsum(positive + negative, axis=1)
     precision = np.divide(hits, n, out=np.zeros_like(hits), where=n > 0)
     found = _over((positive * precision).sum(axis=1), positive.sum(axis=1))
-    return found if np.ndim(weights) == 2 else float(found[0])
+    return found if weights is not None and np.ndim(weights) == 2 else float(found[0])
 
 
 def delong_covariance(gold: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Floats, Floats]:

@@ -19,7 +19,10 @@ PER_BATCH = {
     "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "labels/regex", "labels/regex_seed", "notes/note_scope",
 } | MODEL_LABELS | ADAPTED_LABELS | SUMMARIES  # fmt: skip
 ANNOTATIONS = {"annotations/human_labels", "annotations/rejects", "annotations/adjudicated", "annotations/splits"}
-ON_REQUEST = {"annotations/review_export"}
+# Evaluating and promoting a risk model is asked for; its cohort, scores and drift follow by themselves.
+RISK = {"risk/cohort", "risk/scores", "risk/drift"}
+RISK_ON_REQUEST = {"risk/out_of_fold", "risk/evaluation", "risk/promoted_model", "report/risk"}
+ON_REQUEST = {"annotations/review_export"} | RISK_ON_REQUEST
 WAREHOUSE = {
     "notes/note_index", "labels/regex_labels", "labels/concept_counts", "ops/batches", "ops/rejects", "ops/study_parameters",
     "notes/latest_progress_notes", "notes/labelling_scope", "labels/manual_labels", "labels/current_labels", "report/figures",
@@ -41,6 +44,10 @@ WAREHOUSE = {
         "outcome_populations", "person_outcomes", "molecular_milestones", "survival_curves", "survival_at_horizons", "survival_summary",
     )),
     *(f"counts/{t}" for t in ("demographics", "fields", "imatinib_overlaps", "survival", "milestones", "cells", "sums", "withheld")),
+    *(f"risk/{t}" for t in (
+        "concepts", "events", "windows", "attrition", "pre_index_codes", "charlson", "charlson_codes", "performance", "test_risks",
+        "person_scores", "score_drift",
+    )),
     *(f"published/{t}" for t in (
         "demographics", "ages", "field_counts", "attrition", "imatinib_sources", "imatinib_overlaps", "survival", "follow_up", "milestones",
     )),
@@ -63,7 +70,7 @@ def test_the_graph_is_what_it_is_meant_to_be(defs) -> None:
     found = specs(defs)
     assert {
         key for key in found if not key.startswith("landing/")
-    } == PER_BATCH | WAREHOUSE | MODELS | ADAPTERS | ON_REQUEST
+    } == PER_BATCH | WAREHOUSE | MODELS | ADAPTERS | ON_REQUEST | RISK
     assert {key for key, spec in found.items() if spec.partitions_def} == PER_BATCH
 
 
@@ -83,7 +90,7 @@ def test_everything_but_sources_and_intake_refreshes_by_condition(defs) -> None:
         key: spec.automation_condition and spec.automation_condition.get_label() for key, spec in specs(defs).items()
     }
     assert {key for key, label in conditions.items() if label == "follow_code"} == {"labels/regex", "labels/regex_seed"}
-    assert {key for key, label in conditions.items() if label == "refresh_aggregate"} == WAREHOUSE | MODELS
+    assert {key for key, label in conditions.items() if label == "refresh_aggregate"} == WAREHOUSE | MODELS | RISK
     assert {key for key, label in conditions.items() if label == "refresh_on_change"} == MODEL_LABELS | SUMMARIES
     assert {key for key, label in conditions.items() if label == "keep_history"} == ADAPTED_LABELS
     assert {key for key, label in conditions.items() if label is None} == {k for k in conditions if k.startswith(("landing/",))} | {

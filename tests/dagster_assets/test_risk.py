@@ -50,7 +50,8 @@ def test_from_landed_tables_to_scores_of_new_persons(ana_hospital, execute) -> N
         assert sorted(row["person_id"] for row in rows) == sorted(labelled)
         assert {row["person_id"] for row in rows if row["is_case"]} == cases
     numbers = {
-        (r["model"], r["analysis"], r["metric"], r["design"], r["detail"]): r for r in lake.read("risk/evaluation").to_pylist()
+        (r["model"], r["analysis"], r["metric"], r["design"], r["detail"]): r
+        for r in lake.read("risk/evaluation").to_pylist()
     }
     both = numbers["counts+embeddings/logistic/tfidf_svd", "performance", "auroc", "cross_validation", ""]
     assert 0.7 < both["low"] < both["value"] < both["high"] < 1
