@@ -40,6 +40,8 @@ RECORDED = ("results", "comparisons", "predictions", "models", "weights", "rows"
 STACKED_KEY = dg.AssetKey(["prediction", STACKED])
 _CONSTANTS = dg.AssetKey(["prediction", "constants"])
 _COMMON: dict[str, Any] = {"group_name": "prediction", "owners": ["team:clinical-data"], "code_version": "1"}
+# A person, the job or the command asks the question; models follow its rows, and the comparison follows the models.
+_MANUAL, _FED = {"clinical/automation": "manual"}, {"clinical/automation": "when_fed"}
 
 
 def prediction_keys(entries: list[ModelEntry], *, adapted: bool = False) -> list[dg.AssetKey]:
@@ -73,7 +75,7 @@ def build_prediction_assets(entries: list[ModelEntry], trained: list[ModelEntry]
     ]
 
 
-@dg.asset(key=ROWS, kinds={"python", "parquet"}, tags={"clinical/automation": "manual"}, **_COMMON)
+@dg.asset(key=ROWS, kinds={"python", "parquet"}, tags=_MANUAL, **_COMMON)
 def prediction_rows(
     lake: LakeResource, warehouse: WarehouseResource, deployment: DeploymentResource
 ) -> dg.MaterializeResult:
@@ -97,7 +99,7 @@ def prediction_rows(
 
 
 def _constants() -> dg.AssetsDefinition:
-    @dg.asset(key=_CONSTANTS, deps=[ROWS], kinds={"python", "parquet"}, **_COMMON)
+    @dg.asset(key=_CONSTANTS, deps=[ROWS], kinds={"python", "parquet"}, tags=_FED, **_COMMON)
     def constants(
         context: dg.AssetExecutionContext,
         lake: LakeResource,
@@ -118,6 +120,7 @@ def _classical(name: str) -> dg.AssetsDefinition:
         key=_key(name),
         deps=[ROWS],
         kinds={"python", "lightgbm" if name == "lightgbm" else "sklearn"},
+        tags=_FED,
         description=f"Answers of {name} to the question, out of fold and on rows it was not trained on. One row a row, repeat and "
         "design. Read by prediction/comparison.",
         **_COMMON,
@@ -180,7 +183,7 @@ def _fine_tuned(entry: ModelEntry) -> dg.AssetsDefinition:
         pool=GPU_POOL,
         description=f"Answers of {entry.name} fine-tuned on the training rows; validation rows choose epoch, settings and threshold. One "
         "row a validation or test row. Trained once for the same rows and settings. Read by prediction/comparison.",
-        **{**_of_model(entry), "tags": {**_of_model(entry)["tags"], "clinical/automation": "manual"}},
+        **{**_of_model(entry), "tags": {**_of_model(entry)["tags"], **_MANUAL}},
     )
     def fine_tuned(
         context: dg.AssetExecutionContext,
@@ -223,6 +226,7 @@ def _stacked(entries: list[ModelEntry]) -> dg.AssetsDefinition:
         key=STACKED_KEY,
         deps=[ROWS, *(_key(e.labeller) for e in entries if e.profile == "demo")],
         kinds={"python", "lightgbm"},
+        tags=_FED,
         **_COMMON,
     )
     def stacked(
@@ -242,7 +246,7 @@ def _stacked(entries: list[ModelEntry]) -> dg.AssetsDefinition:
 
 
 def _comparison(models: list[dg.AssetKey], entries: list[ModelEntry]) -> dg.AssetsDefinition:
-    @dg.asset(key=COMPARISON, deps=[ROWS, *models], kinds={"python", "matplotlib"}, **_COMMON)
+    @dg.asset(key=COMPARISON, deps=[ROWS, *models], kinds={"python", "matplotlib"}, tags=_FED, **_COMMON)
     def comparison(
         context: dg.AssetExecutionContext,
         lake: LakeResource,
@@ -342,7 +346,7 @@ def _of_model(entry: ModelEntry) -> dict[str, Any]:
     return {
         "kinds": {"python", "parquet", "huggingface" if entry.backend != "server" else "openai"}
         | ({"gpu"} if entry.profile == "gpu" else set()),
-        "tags": {"clinical/profile": entry.profile, "clinical/backend": entry.backend},
+        "tags": {"clinical/profile": entry.profile, "clinical/backend": entry.backend, **_FED},
         "metadata": {
             "model": entry.model or f"demo recipe {entry.recipe}",
             "licence": entry.licence,

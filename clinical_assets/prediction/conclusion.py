@@ -81,7 +81,9 @@ def conclusions(
         ]
     else:
         said = [f"{len(better)} of {len(gains)} models beat {words} ({scale}): {', '.join(better)}."]
-    both = [r for (m, d, metric), r in value.items() if d == "test" and metric == "balanced_accuracy" and m not in CONSTANTS]
+    both = [
+        r for (m, d, metric), r in value.items() if d == "test" and metric == "balanced_accuracy" and m not in CONSTANTS
+    ]
     fair = [r["model"] for r in both if (r["low"] or 0) > 0.5]
     said.append(
         f"{len(fair)} of {len(both)} models are above 0.5, where constants are, in balanced accuracy on the test rows"
