@@ -26,7 +26,10 @@ RISK_ON_REQUEST = {"risk/out_of_fold", "risk/evaluation", "risk/promoted_model",
 _PREDICTING = load_catalogue().for_task("prediction")
 _TUNED = {f"prediction/{entry.adapted_labeller}" for entry in load_catalogue().for_task("prediction", "adapters")}
 PREDICTION = {
-    *(f"prediction/{name}" for name in ("constants", "lasso", "elastic_net", "random_forest", "lightgbm", "lightgbm_stacked", "comparison")),
+    *(
+        f"prediction/{name}"
+        for name in ("constants", "lasso", "elastic_net", "random_forest", "lightgbm", "lightgbm_stacked", "comparison")
+    ),
     *(f"prediction/{entry.labeller}" for entry in _PREDICTING),
 }
 ON_REQUEST = {"annotations/review_export", "prediction/rows", *_TUNED} | RISK_ON_REQUEST
