@@ -37,6 +37,14 @@ from clinical_assets.labels.checks import (
 from clinical_assets.language_models.catalogue import load_catalogue
 from clinical_assets.notes.assets import ingest_note_batch
 from clinical_assets.notes.checks import build_note_checks
+from clinical_assets.prediction.assets import (
+    COMPARISON,
+    RECORDED,
+    STACKED_KEY,
+    build_prediction_assets,
+    prediction_keys,
+)
+from clinical_assets.prediction.checks import build_prediction_checks
 from clinical_assets.privacy import switch_off_telemetry
 from clinical_assets.processor import share_processor
 from clinical_assets.risk.assets import RISK_COHORT, RISK_KEYS, build_risk_assets
@@ -105,6 +113,8 @@ def build_defs(
         *(model_labels_key(entry, adapted=True) for entry in adapted),
     ]
     adapters = [key for entry in adapted for key in adapter_keys(entry)]
+    predicting, tuned = catalogue.for_task("prediction"), catalogue.for_task("prediction", "adapters")
+    recorded = {dg.AssetKey(["prediction", f"recorded_{name}"]): [COMPARISON] for name in RECORDED}
     built = [
         *build_cohort_assets(
             manifest,
@@ -112,6 +122,7 @@ def build_defs(
                 MODEL_LABELS: model_labels,
                 MODEL_SUMMARIES: [written_key(stage) for stage in writing],
                 **recorded_by(adapted),
+                **recorded,
             },
             note_scope=NOTE_SCOPE,
         ),
@@ -132,6 +143,7 @@ def build_defs(
         *build_writer_adapters(writers),
         *build_embedding_assets(NOTE_SCOPE, cohort=RISK_COHORT),
         *build_risk_assets(vectors=PERSON_KEYS),
+        *build_prediction_assets(predicting, tuned),
         label_report_figures,
     ]
     assets = dg.map_asset_specs(with_automation, built)
@@ -140,9 +152,11 @@ def build_defs(
     written = {written_key(stage) for stage in writing}
     landing = sorted(spec.key for spec in specs if spec.key.path[0] == "landing")
     models = sorted(spec.key for spec in specs if spec.key.path[0] == "models")
+    predictions = {*prediction_keys(predicting), STACKED_KEY, *prediction_keys(tuned, adapted=True)}
     # With the annotation tables, which are read anew before each build: that costs 2 s, and no build is behind on labels.
     writers_adapters = [writer_adapter_key(entry) for entry in writers]
     by_hand = {*writers_adapters, *REFERENCE_KEYS, REVIEW_EXPORT, *CLEANING_KEYS, *PERSON_KEYS, *RISK_KEYS}
+    by_hand |= {*predictions, COMPARISON}
     apart = {*per_batch, *landing, *models, *adapters, *by_hand, NOTE_SCOPE}
     warehouse = sorted(spec.key for spec in specs if spec.key not in apart)
     # of what is trained, what this deployment has the machine for
@@ -167,6 +181,7 @@ def build_defs(
             *build_target_checks(),
             *build_embedding_checks(),
             *build_risk_checks(),
+            *build_prediction_checks(),
             *build_failed_partition_checks(per_batch),
         ],
         jobs=[
@@ -188,6 +203,12 @@ def build_defs(
                 note_vectors=NOTE_VECTORS_KEY,
                 person_vectors=PERSON_KEYS,
                 risk=[*PERSON_KEYS, *RISK_KEYS],
+                predictions=prediction_keys([entry for entry in predicting if entry.profile == profile]),
+                prediction_adapters=prediction_keys(
+                    [entry for entry in tuned if entry.profile == profile], adapted=True
+                ),
+                stacked=STACKED_KEY,
+                comparison=COMPARISON,
                 on_demand=[dg.AssetCheckKey(model_labels_key(entry), INJECTION_CHECK) for entry in labelling],
                 annotations=[key for key in warehouse if key.path[0] == "annotations"],
                 review_export=REVIEW_EXPORT,

@@ -42,17 +42,29 @@ class LanguageModelsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         prompt: Prompt,
         *,
         adapter: str | None = None,
+        task: str = LABELS_TASK,
+        folder: Path | None = None,
+        plain_yes_no: bool = False,
         log: Callable[[str], None] = lambda line: None,
         usage: Usage | None = None,
     ) -> AbstractContextManager[Backend]:
-        """Open a model for one question, with an adapter (its digest) or without.
+        """Open a model for one question, with an adapter (its digest, and the task it was trained for) or without.
 
+        `folder` is where a demo model's weights are if it was made for another question than this one.
         See :func:`clinical_assets.language_models.opening.open_backend`.
         """
-        folder = self.folder(entry, schema, prompt)
-        wears = adapter_folder(self.deployment.settings().models, LABELS_TASK, entry, adapter) if adapter else None
+        folder = folder or self.folder(entry, schema, prompt)
+        wears = adapter_folder(self.deployment.settings().models, task, entry, adapter) if adapter else None
         return open_backend(
-            entry, schema, prompt, folder=folder, adapter=wears, device=self.gpu.wanted, log=log, usage=usage
+            entry,
+            schema,
+            prompt,
+            folder=folder,
+            adapter=wears,
+            device=self.gpu.wanted,
+            log=log,
+            usage=usage,
+            plain_yes_no=plain_yes_no,
         )
 
     def open_writer(

@@ -4,11 +4,12 @@ import dagster as dg
 
 from resources.partitions import NOTE_BATCHES
 
-__all__ = ["build_automation_sensors", "refresh_aggregate", "refresh_on_change", "with_automation"]
+__all__ = ["build_automation_sensors", "refresh_aggregate", "refresh_on_change", "when_fed", "with_automation"]
 
 # Set on an asset to choose otherwise than by its partitions: "manual" has no condition, "follow_code" also reruns
 # when its code version changes (cheap assets only: a prompt edit must not requeue every batch of a language model),
-# "keep_history" does not rerun when another adapter is promoted, "what_there_is" does not wait for what people have to ask for.
+# "keep_history" does not rerun when another adapter is promoted, "what_there_is" does not wait for what people have to ask for,
+# "when_fed" never runs for being missing, only after what it reads.
 AUTOMATION_TAG = "clinical/automation"
 GPU_KIND = "gpu"
 ADAPTERS = dg.AssetSelection.groups("adapters")
@@ -55,7 +56,15 @@ def refresh_aggregate() -> dg.AutomationCondition:
     return (_trigger() & _idle()).with_label("refresh_aggregate")
 
 
-def _trigger(*, ignoring: dg.AssetSelection | None = None) -> dg.AutomationCondition:
+def when_fed() -> dg.AutomationCondition:
+    """Refresh after what it reads, and never for being missing: a question that nobody asks starts nothing.
+
+    A model that failed holds up nobody else.
+    """
+    return (_trigger(missing=False) & _idle()).with_label("when_fed")
+
+
+def _trigger(*, missing: bool = True, ignoring: dg.AssetSelection | None = None) -> dg.AutomationCondition:
     condition = dg.AutomationCondition
     updated = condition.any_deps_updated()
     if ignoring is not None:
@@ -64,7 +73,8 @@ def _trigger(*, ignoring: dg.AssetSelection | None = None) -> dg.AutomationCondi
     # Latched, so that a change during a run in flight is not forgotten. A change in the very tick in which the last
     # request is noticed came after that request: it must not be reset with it, or it would be lost for ever.
     pending = changed.since((condition.newly_requested() & ~changed) | condition.initial_evaluation())
-    return (condition.missing() & ~condition.execution_failed()) | pending | condition.execution_failed().newly_true()
+    fed = pending | condition.execution_failed().newly_true()
+    return (condition.missing() & ~condition.execution_failed()) | fed if missing else fed
 
 
 def _idle() -> dg.AutomationCondition:
@@ -83,6 +93,8 @@ def with_automation(spec: dg.AssetSpec) -> dg.AssetSpec:
     if spec.partitions_def == NOTE_BATCHES:
         wishes = {"follow_code": follow_code, "keep_history": keep_history, "what_there_is": what_there_is}
         return spec.replace_attributes(automation_condition=wishes.get(wish or "", refresh_on_change)())
+    if wish == "when_fed":
+        return spec.replace_attributes(automation_condition=when_fed())
     return spec.replace_attributes(automation_condition=refresh_aggregate())
 
 

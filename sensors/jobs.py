@@ -28,6 +28,10 @@ def build_jobs(
     note_vectors: dg.AssetKey,
     person_vectors: list[dg.AssetKey],
     risk: list[dg.AssetKey],
+    predictions: list[dg.AssetKey],
+    prediction_adapters: list[dg.AssetKey],
+    stacked: dg.AssetKey,
+    comparison: dg.AssetKey,
     on_demand: list[dg.AssetCheckKey],
     annotations: list[dg.AssetKey],
     review_export: dg.AssetKey,
@@ -53,6 +57,13 @@ def build_jobs(
             TRAIN_ADAPTERS,
             dg.AssetSelection.assets(*adapters),
             "Train adapters on the human labels, compare each with its base, promote what is better.",
+        )
+    ]
+    tuning = [
+        _job(
+            "fine_tune_predictions",
+            dg.AssetSelection.assets(*prediction_adapters),
+            "Fine-tune models for the prediction question and let them answer. Needs its rows; compare_predictions judges them.",
         )
     ]
     return [
@@ -108,6 +119,22 @@ def build_jobs(
             dg.AssetSelection.assets(*risk),
             "The risk question: cohort, models with their evaluation, scores, report, with their checks. Needs the risk tables.",
         ),
+        _job(
+            "predict",
+            dg.AssetSelection.assets(*predictions),
+            "The prediction question: its rows, and the answers of every model, each by itself. One that fails stops no other.",
+        ),
+        _job(
+            "stack_predictions",
+            dg.AssetSelection.assets(stacked),
+            "LightGBM with P(yes) of a language model that answered the prediction question. Needs the job predict.",
+        ),
+        _job(
+            "compare_predictions",
+            dg.AssetSelection.assets(comparison),
+            "Judge all models that answered the prediction question. A job of its own, so that a model that failed does not stop it.",
+        ),
+        *(tuning if prediction_adapters else []),
         *(with_models if models else []),
         *(with_adapters if adapters else []),
         _job(

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from clinical_assets.cli.execution import Execution
 from clinical_assets.cli.run_models import label_with_models, train_meanwhile
+from clinical_assets.cli.run_prediction import predict_quickly
 from clinical_assets.cli.ui import dagster_home
 from clinical_assets.labels.regex_labels import LABELLERS, label_identity
 from clinical_assets.notes.landing import LandingScan, digest_candidates, due_batches, scan
@@ -36,6 +37,7 @@ _SQL = (
     "from labels.evaluation_summary where note_set = 'test' order by macro_f1 desc",
     "select summarizer, metric, macro, macro_low, macro_high, micro from summaries.metrics where variant = 'summary' and n_defined > 0",
     "select model, detail, value, low, high from risk.performance where metric = 'auroc' and analysis = 'performance'",
+    "select model, value, low, high from prediction.results where metric = 'auroc' and subgroup = 'all' and design = 'test'",
     "from published.field_counts where population = 'cohort' order by field, labeller",
     "select reason, count(*) as n from ops.rejects group by reason order by n desc",
 )
@@ -101,6 +103,7 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
             say(f"[{position}/{len(due) + len(unlabelled)}] {batch}: {'done' if ok else 'FAILED'} in {seconds:.1f} s")
             failed += [] if ok else [batch]
         failed += label_with_models(execution, settings, study, lake, training, say)
+        failed += predict_quickly(execution, settings, study, lake, say)
         ok, seconds = execution.run("build_warehouse_job")
         say(f"warehouse: {'published' if ok else 'FAILED, the old one stands'} in {seconds:.1f} s")
     if failed or not ok:

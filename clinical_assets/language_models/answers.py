@@ -80,6 +80,8 @@ class Answer:
         The text's share of the time its batch took.
     reason
         What went wrong or was mended, in fixed words; never text of the note.
+    text
+        What the model wrote, where it was to be kept; it may quote what was read.
     """
 
     status: Status
@@ -89,6 +91,7 @@ class Answer:
     n_output_tokens: int | None = None
     seconds: float | None = None
     reason: str | None = field(default=None)
+    text: str | None = field(default=None, repr=False)
 
     @classmethod
     def failure(cls, schema: AnswerSchema, status: Status, reason: str, **spent: Any) -> Answer:

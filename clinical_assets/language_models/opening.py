@@ -65,6 +65,7 @@ def open_backend(
     device: str = "auto",
     log: Callable[[str], None] = lambda line: None,
     usage: Usage | None = None,
+    plain_yes_no: bool = False,
 ) -> Iterator[Backend]:
     """Open a model for one question; its memory is released at the end.
 
@@ -78,6 +79,8 @@ def open_backend(
         auto, cpu, cuda or mps.
     usage
         Filled in at the end.
+    plain_yes_no
+        Of a server and one field: a plain yes or no counts where no JSON can be read, and what was written is kept.
 
     Raises
     ------
@@ -89,7 +92,15 @@ def open_backend(
         refuse_server_adapter(entry)
         check_prompt(adapter, read_card(adapter), prompt.sha256)  # the rest of it is checked where it is loaded
     if entry.backend == "server":
-        server = ServerBackend(entry, schema, prompt, base_url=entry.server_url or "", api_key=api_key(entry), log=log)
+        server = ServerBackend(
+            entry,
+            schema,
+            prompt,
+            base_url=entry.server_url or "",
+            api_key=api_key(entry),
+            log=log,
+            plain_yes_no=plain_yes_no,
+        )
         spent.device = "server"
         try:
             yield server

@@ -17,6 +17,7 @@ from clinical_assets.language_models.prompts import Prompt
 from clinical_assets.language_models.server_chat import TEMPLATE_TOKENS, ChatServer, choice_of, tokens_spent
 from clinical_assets.language_models.server_client import Call, Reply, ServerError
 from clinical_assets.language_models.server_pacing import Patience, TransientError
+from clinical_assets.language_models.yes_no import read_yes_no
 
 __all__ = ["Patience", "ServerBackend", "ServerError"]
 
@@ -39,6 +40,8 @@ class ServerBackend(ChatServer):
         Takes a line of text; called in the consumer's thread, while it waits for an answer.
     patience
         Retries, waits, and when the run ends.
+    plain_yes_no
+        Of one field only: where no JSON can be read, an explicit yes or no in the text counts, and the text is kept in the answer.
 
     Notes
     -----
@@ -55,9 +58,11 @@ class ServerBackend(ChatServer):
         api_key: str | None = None,
         log: Callable[[str], None] | None = None,
         patience: Patience | None = None,
+        plain_yes_no: bool = False,
     ) -> None:
         super().__init__(entry, base_url=base_url, api_key=api_key, log=log, patience=patience)
         self._schema, self._prompt = schema, prompt
+        self._plain = plain_yes_no and len(schema.fields) == 1
         self._features = frozenset({_LOGPROBS} if entry.reasoning else {_LOGPROBS, _RESPONSE_FORMAT})
         self._proven = False  # the server answered with these features
         # generous: some models put the object on many lines, in a fence, with a word before it
@@ -145,8 +150,18 @@ class ServerBackend(ChatServer):
             told = choice.get("logprobs")
             tokens = told.get("content") if isinstance(told, dict) else None
             answer = replace(answer, probabilities=true_probabilities(content, self._schema, tokens))
+        if self._plain:
+            answer = self._in_plain_words(answer, content)
         read, written = tokens_spent(body)
         return replace(answer, n_input_tokens=read, n_output_tokens=written)
+
+    def _in_plain_words(self, answer: Answer, content: str) -> Answer:
+        """Keep what was written; where it is no JSON, read a yes or no in it. What a filter cut is no answer."""
+        if answer.status in {"parse_error", "truncated"} and answer.reason != "content_filter":
+            said = read_yes_no(content)
+            if said is not None:
+                answer = Answer("labelled", (said,), (None,), reason="plain_yes_no")
+        return replace(answer, text=content)
 
 
 def _fewer(features: frozenset[str], words: str) -> list[frozenset[str]]:

@@ -57,7 +57,7 @@ def repeated_folds(
     for repeat in range(repeats):
         kind = StratifiedKFold if single else StratifiedGroupKFold
         parts = kind(folds, shuffle=True, random_state=seed + repeat)
-        for fold, (train, test) in enumerate(parts.split(np.zeros((y.size, 1)), y, groups)):
+        for fold, (train, test) in enumerate(parts.split(np.zeros((y.size, 1)), y, None if single else groups)):
             splits.append(Split("cross_validation", repeat, fold, "", train.astype(np.int64), test.astype(np.int64)))
     return splits
 

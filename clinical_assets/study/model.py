@@ -16,6 +16,7 @@ from clinical_assets.study.embedding import Embeddings
 from clinical_assets.study.fine_tuning import FineTuning
 from clinical_assets.study.labelling import Labelling
 from clinical_assets.study.patterns import check_pattern, expand_term
+from clinical_assets.study.prediction import PredictionQuestion
 from clinical_assets.study.risk import RiskQuestion
 from clinical_assets.study.summarizing import Summaries
 
@@ -219,6 +220,7 @@ class Study(_Strict):
     summaries: Summaries = Summaries()
     embeddings: Embeddings = Embeddings()
     risk: RiskQuestion | None = None
+    prediction: PredictionQuestion | None = None
     annotations: AnnotationRules = AnnotationRules()
     publication: Publication = Publication()
     fields: Annotated[list[FieldRule], Field(min_length=1)]

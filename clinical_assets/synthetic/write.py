@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from clinical_assets.synthetic.batches import BATCHES, BadRow
 from clinical_assets.synthetic.hospital import Hospital
 
-__all__ = ["write_landing"]
+__all__ = ["publish", "write_landing"]
 
 _NOTICE = """SYNTHETIC DATA
 
@@ -33,7 +33,7 @@ are local to this demonstration.
 _FOLDER_PARTS = 3
 
 
-def _publish(path: Path, content: bytes) -> None:
+def publish(path: Path, content: bytes) -> None:
     """Write the bytes to the path, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -98,9 +98,9 @@ def _write_folder(table: pa.Table, folder: Path) -> None:
     for number in range(_FOLDER_PARTS):
         content = _parquet(table.slice(number * size, size))
         name = f"part-{number:05d}.parquet"
-        _publish(folder / name, content)
+        publish(folder / name, content)
         digests[name] = hashlib.sha256(content).hexdigest()
-    _publish(folder / "_SUCCESS", (json.dumps({"files": digests}, sort_keys=True) + "\n").encode())
+    publish(folder / "_SUCCESS", (json.dumps({"files": digests}, sort_keys=True) + "\n").encode())
 
 
 def write_landing(hospital: Hospital, landing_dir: str | Path) -> list[Path]:
@@ -112,12 +112,12 @@ def write_landing(hospital: Hospital, landing_dir: str | Path) -> list[Path]:
     root = Path(landing_dir)
     written: list[Path] = []
     notice = f"{_NOTICE}seed: {hospital.config.seed}\npersons: {hospital.config.n_persons}\n"
-    _publish(root / "SYNTHETIC.txt", notice.encode())
+    publish(root / "SYNTHETIC.txt", notice.encode())
     written.append(root / "SYNTHETIC.txt")
     for folder, tables in (("omop", hospital.omop), ("annotations", hospital.annotations)):
         for name, table in tables.items():
             path = root / folder / f"{name}.parquet"
-            _publish(path, _parquet(table))
+            publish(path, _parquet(table))
             written.append(path)
     for batch in BATCHES:
         table = hospital.note_batches[batch.name]
@@ -128,10 +128,10 @@ def write_landing(hospital: Hospital, landing_dir: str | Path) -> list[Path]:
         if batch.form == "folder":
             _write_folder(table, path)
         elif batch.form == "csv":
-            _publish(path, _csv(table, bad))
+            publish(path, _csv(table, bad))
         elif batch.form == "jsonl.gz":
-            _publish(path, _jsonl_gz(table))
+            publish(path, _jsonl_gz(table))
         else:
-            _publish(path, _parquet(table))
+            publish(path, _parquet(table))
         written.append(path)
     return written

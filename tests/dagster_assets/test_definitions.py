@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from clinical_assets.language_models.catalogue import load_catalogue
 from sensors.automation import build_automation_sensors
 
 DEMO_MODELS = {"demo_mistral", "demo_qwen_thinker", "demo_gemma"}
@@ -33,10 +34,21 @@ ANNOTATIONS = {"annotations/human_labels", "annotations/rejects", "annotations/a
 # Evaluating and promoting a risk model is asked for; its cohort, scores and drift follow by themselves.
 RISK = {"risk/cohort", "risk/scores", "risk/drift"}
 RISK_ON_REQUEST = {"risk/out_of_fold", "risk/evaluation", "risk/promoted_model", "report/risk"}
+_PREDICTING = load_catalogue().for_task("prediction")
+_TUNED = {f"prediction/{entry.adapted_labeller}" for entry in load_catalogue().for_task("prediction", "adapters")}
+PREDICTION = {
+    *(
+        f"prediction/{name}"
+        for name in ("constants", "lasso", "elastic_net", "random_forest", "lightgbm", "lightgbm_stacked", "comparison")
+    ),
+    *(f"prediction/{entry.labeller}" for entry in _PREDICTING),
+}
 ON_REQUEST = {
     "annotations/review_export",
     *(f"exploration/{t}" for t in ("cleaned_full", "cleaned_text", "cleaning_steps")),
     *RISK_ON_REQUEST,
+    "prediction/rows",
+    *_TUNED,
 }
 WAREHOUSE = {
     "notes/note_index", "labels/regex_labels", "labels/concept_counts", "ops/batches", "ops/rejects", "ops/study_parameters",
@@ -66,6 +78,7 @@ WAREHOUSE = {
         "concepts", "events", "windows", "attrition", "pre_index_codes", "charlson", "charlson_codes", "performance", "test_risks",
         "person_scores", "score_drift",
     )),
+    *(f"prediction/{t}" for t in ("results", "comparisons", "predictions", "models", "weights")),
     *(f"published/{t}" for t in (
         "demographics", "ages", "field_counts", "attrition", "imatinib_sources", "imatinib_overlaps", "survival", "follow_up", "milestones",
     )),
@@ -86,9 +99,19 @@ def test_definitions_are_loadable(defs) -> None:
 
 def test_the_graph_is_what_it_is_meant_to_be(defs) -> None:
     found = specs(defs)
-    assert {
-        key for key in found if not key.startswith("landing/")
-    } == PER_BATCH | WAREHOUSE | MODELS | ADAPTERS | ON_REQUEST | WRITERS | REFERENCES | PERSON_VECTORS | RISK
+    assert (
+        {key for key in found if not key.startswith("landing/")}
+        == PER_BATCH
+        | WAREHOUSE
+        | MODELS
+        | ADAPTERS
+        | ON_REQUEST
+        | WRITERS
+        | REFERENCES
+        | PERSON_VECTORS
+        | RISK
+        | PREDICTION
+    )
     assert {key for key, spec in found.items() if spec.partitions_def} == PER_BATCH
 
 
@@ -115,6 +138,7 @@ def test_everything_but_sources_and_intake_refreshes_by_condition(defs) -> None:
         key for key, label in conditions.items() if label == "refresh_on_change"
     } == MODEL_LABELS | SUMMARIES | NOTE_VECTORS
     assert {key for key, label in conditions.items() if label == "what_there_is"} == SCORES
+    assert {key for key, label in conditions.items() if label == "when_fed"} == PREDICTION
     assert {key for key, label in conditions.items() if label == "keep_history"} == ADAPTED_LABELS
     assert {key for key, label in conditions.items() if label is None} == {k for k in conditions if k.startswith(("landing/",))} | {
         "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "notes/note_scope", *ON_REQUEST, *ADAPTERS, *WRITERS, *REFERENCES,

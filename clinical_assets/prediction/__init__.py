@@ -1,0 +1,1 @@
+"""Many models, one yes/no question about rows of a table, an honest comparison."""
