@@ -19,6 +19,7 @@ from definitions import build_defs
 from resources.deployment import DeploymentResource
 from resources.partitions import NOTE_BATCHES_NAME
 from tests.dagster_assets.demo_weights import put
+from tests.dagster_assets.ticks import evaluate
 from tests.hospital import CANARY, CML, NONE, Hospital, note
 
 CHAIN = [f"adapters/labels_demo_mistral{step}" for step in ("", "_evaluation", "_promotion")]
@@ -165,7 +166,7 @@ def test_another_promotion_labels_what_has_no_labels_and_leaves_the_rest(run, in
 
     def tick() -> set[str | None]:
         nonlocal cursor
-        result = dg.evaluate_automation_conditions(defs, instance, cursor=cursor)
+        result = evaluate(defs, instance, cursor)
         cursor = result.cursor
         return set(result.get_requested_partitions(key)) if result.get_num_requested(key) else set()
 

@@ -8,6 +8,7 @@ import pytest
 from clinical_assets.storage.lake import Lake
 from clinical_assets.study.load import DEFAULT_STUDY
 from resources.partitions import NOTE_BATCHES_NAME
+from tests.dagster_assets.ticks import evaluate
 from tests.hospital import CML, NONE, note
 
 REGEX, SEED = dg.AssetKey(["labels", "regex"]), dg.AssetKey(["labels", "regex_seed"])
@@ -22,7 +23,7 @@ class Harness:
 
     def tick(self) -> dict[str, set[str | None]]:
         """Evaluate once and return asset -> requested partitions (None for an unpartitioned asset)."""
-        result = dg.evaluate_automation_conditions(self.defs, self.instance, cursor=self.cursor)
+        result = evaluate(self.defs, self.instance, self.cursor)
         self.cursor = result.cursor
         keys = [k for k in self.defs.resolve_asset_graph().get_all_asset_keys() if result.get_num_requested(k)]
         return {key.to_user_string(): set(result.get_requested_partitions(key)) for key in keys}
@@ -34,8 +35,8 @@ class Harness:
         self.execute("label_note_batch", batch)
 
     def build(self) -> None:
-        """Report warehouse, demo models, vectors of persons as materialized: how is tested elsewhere, here only that they were asked for."""
-        for job in ("build_warehouse_job", "train_demo_models", "embed_persons"):
+        """Report warehouse, demo models, persons at risk as materialized: how is tested elsewhere, here only that they were asked for."""
+        for job in ("build_warehouse_job", "train_demo_models", "evaluate_risk"):
             for key in self.defs.resolve_job_def(job).asset_layer.selected_asset_keys:
                 self.instance.report_runless_asset_event(dg.AssetMaterialization(key))
 

@@ -9,6 +9,7 @@ import pytest
 from clinical_assets.storage.lake import Lake
 from resources.partitions import NOTE_BATCHES_NAME
 from tests.dagster_assets.demo_weights import put
+from tests.dagster_assets.ticks import evaluate
 from tests.hospital import CANARY, CML, NONE, note
 
 DEMO = ("llm_demo_gemma", "llm_demo_mistral", "llm_demo_qwen_thinker")
@@ -116,7 +117,7 @@ def test_a_new_batch_asks_models_for_the_batches_whose_notes_in_scope_changed(re
 
     def tick() -> set[str | None]:
         nonlocal cursor
-        result = dg.evaluate_automation_conditions(defs, instance, cursor=cursor)
+        result = evaluate(defs, instance, cursor)
         cursor = result.cursor
         return set(result.get_requested_partitions(asked_of)) if result.get_num_requested(asked_of) else set()
 
