@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import dagster as dg
 import duckdb
 import pytest
 
 from clinical_assets.storage.lake import Lake
-from tests.hospital import CML, NONE, note
+from tests.hospital import CML, NONE, Hospital, note
 
 
 def query(hospital, sql: str):
@@ -22,6 +25,27 @@ def metadata(result, key: str) -> dict:
 
 def checks(result) -> dict[str, bool]:
     return {f"{c.asset_key.to_user_string()}:{c.check_name}": c.passed for c in result.get_asset_check_evaluations()}
+
+
+@pytest.fixture(scope="module")
+def built_once(tmp_path_factory) -> Path:
+    """A data folder whose warehouse was built, on an empty lake: half a minute, so once for all who only need one to stand."""
+    from definitions import build_defs
+    from resources.deployment import DeploymentResource
+
+    data = Hospital(tmp_path_factory.mktemp("built") / "data").data
+    with dg.DagsterInstance.ephemeral() as instance:
+        defs = build_defs(deployment=DeploymentResource(data=str(data)))
+        defs.resolve_job_def("build_warehouse_job").execute_in_process(instance=instance)
+    return data
+
+
+@pytest.fixture
+def built(hospital, built_once) -> Hospital:
+    """A hospital with a copy of that warehouse."""
+    for folder in ("lake", "warehouse"):
+        shutil.copytree(built_once / folder, hospital.data / folder, dirs_exist_ok=True)
+    return hospital
 
 
 def test_a_batch_becomes_notes_labels_and_tables(hospital, execute) -> None:
@@ -93,8 +117,8 @@ def test_a_batch_becomes_notes_labels_and_tables(hospital, execute) -> None:
     assert (hospital.data / "report" / "figures" / "overall_survival.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
-def test_every_table_and_column_of_the_warehouse_is_explained(hospital, execute) -> None:
-    execute("build_warehouse_job")  # also: dbt builds on an empty lake
+def test_every_table_and_column_of_the_warehouse_is_explained(built) -> None:
+    hospital = built
     assert (
         query(
             hospital,
@@ -177,16 +201,16 @@ def test_an_unreadable_batch_fails_in_words_and_leaves_the_others(hospital, exec
     assert failed.metadata["failed"].value == ["bad"]
 
 
-def test_a_missing_omop_table_stops_the_build_before_dbt_and_the_old_warehouse_stands(hospital, execute) -> None:
-    execute("build_warehouse_job")
+def test_a_missing_omop_table_stops_the_build_before_dbt_and_the_old_warehouse_stands(built, execute) -> None:
+    hospital = built
     (hospital.omop / "drug_exposure.csv").unlink()
     with pytest.raises(Exception, match="required OMOP tables are missing: drug_exposure"):
         execute("build_warehouse_job")
     assert query(hospital, "select count(*) from omop.drug_exposure") == [(1,)]
 
 
-def test_a_failing_dbt_test_leaves_the_old_warehouse_and_shows_the_failed_check(hospital, execute) -> None:
-    execute("build_warehouse_job")
+def test_a_failing_dbt_test_leaves_the_old_warehouse_and_shows_the_failed_check(built, execute) -> None:
+    hospital = built
     person = hospital.omop / "person.csv"
     person.write_text(person.read_text() + "1,8507,1999,,\n", encoding="utf-8")
     result = execute("build_warehouse_job", raises=False)
@@ -210,8 +234,7 @@ def test_a_study_with_a_mistake_is_refused_before_any_work(hospital, instance, t
     assert Lake(hospital.data / "lake").batches("notes/notes") == []
 
 
-def test_the_warehouse_reader_is_read_only(hospital, execute, defs) -> None:
-    execute("build_warehouse_job")
+def test_the_warehouse_reader_is_read_only(built, defs) -> None:
     with defs.resources["warehouse"].reader().get_connection() as connection:
         assert connection.execute("select count(*) from omop.person").fetchone() == (3,)
         with pytest.raises(duckdb.Error, match="read-only"):
