@@ -11,6 +11,7 @@ import pyarrow as pa
 from clinical_assets.storage.adapter_contracts import ADAPTER_TABLES
 from clinical_assets.storage.columns import TIMESTAMP, column
 from clinical_assets.storage.embedding_contracts import EMBEDDING_TABLES
+from clinical_assets.storage.entity_contracts import ENTITY_TABLES
 from clinical_assets.storage.prediction_contracts import PREDICTION_TABLES
 from clinical_assets.storage.risk_contracts import RISK_TABLES
 from clinical_assets.storage.summary_contracts import SUMMARY_REFERENCES, SUMMARY_TABLES, WRITTEN_SUMMARIES
@@ -43,7 +44,7 @@ __all__ = [
 _RUN = frozenset({"run_id", "seconds", "source_file_sha256"})
 VOLATILE = _RUN | frozenset(
     f"{event}_at"
-    for event in ("ingested", "labelled", "first_seen", "assigned", "trained", "decided", "promoted", "made")
+    for event in ("ingested", "labelled", "first_seen", "assigned", "trained", "decided", "promoted", "made", "extracted")
 )
 
 NOTE_STATUSES = ("usable", "blank", "stub", "scanned_pointer", "not_english")
@@ -260,6 +261,7 @@ LAKE_TABLES: dict[str, pa.Schema] = {
     "summaries/references": SUMMARY_REFERENCES,
     "summaries/reference_rejects": ANNOTATION_REJECTS,
     **EMBEDDING_TABLES,
+    **ENTITY_TABLES,
     **PREDICTION_TABLES,
     **RISK_TABLES,
     "annotations/human_labels": HUMAN_LABELS,

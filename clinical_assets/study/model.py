@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from clinical_assets.study.annotations import AnnotationRules
 from clinical_assets.study.cohort import CohortRules, LatestNote, Publication
 from clinical_assets.study.embedding import Embeddings
+from clinical_assets.study.entities import Entities
 from clinical_assets.study.fine_tuning import FineTuning
 from clinical_assets.study.labelling import Labelling
 from clinical_assets.study.patterns import check_pattern, expand_term
@@ -219,6 +220,7 @@ class Study(_Strict):
     fine_tuning: FineTuning = FineTuning()
     summaries: Summaries = Summaries()
     embeddings: Embeddings = Embeddings()
+    entities: Entities = Entities()
     risk: RiskQuestion | None = None
     prediction: PredictionQuestion | None = None
     annotations: AnnotationRules = AnnotationRules()

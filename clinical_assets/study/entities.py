@@ -1,0 +1,27 @@
+"""What is extracted from notes, by whom, and what it is used for. Data only."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["Entities"]
+
+
+class Entities(BaseModel):
+    """Diseases and chemicals in notes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    extractor: str = Field(
+        "spacy",
+        pattern=r"^[a-z][a-z0-9_]{0,62}$",
+        description="spacy: the model trained on the landed corpora; gazetteer: names of the vocabulary; or a model of the catalogue",
+    )
+    scope: Literal["labelling", "all"] = Field(
+        "labelling", description="notes that are read: those in scope of labelling, or every usable one"
+    )
+    least_link_score: float = Field(
+        0.7, ge=0, le=1, description="cosine similarity below which a mention is not linked to a concept"
+    )
