@@ -6,8 +6,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, field_validator
 
-from clinical_assets.notes.decoding import mend_surrogates
-
 __all__ = [
     "MAX_CHARS",
     "MAX_TEXTS",
@@ -42,12 +40,12 @@ _EXAMPLE = (
 
 
 def _text(value: Any) -> str:
-    # Not pydantic's own check of texts: it refuses lone surrogates, which the intake of notes mends.
+    # Not pydantic's own check of texts: it refuses lone surrogates, which are mended as the intake of notes mends them.
     if not isinstance(value, str):
         raise ValueError("a text")
     if len(value) > MAX_CHARS:
         raise ValueError(f"at most {MAX_CHARS} characters")
-    return mend_surrogates(value)
+    return value
 
 
 NoteText = Annotated[
@@ -65,8 +63,7 @@ class TextIn(_Strict):
     """One text."""
 
     id: str = Field(
-        pattern=r"^[A-Za-z0-9._:-]{1,80}\Z",
-        json_schema_extra={"pattern": r"^[A-Za-z0-9._:-]{1,80}$"},
+        pattern=r"^[A-Za-z0-9._:-]{1,80}$",
         description="Caller's name of the text within this call; comes back with its answer, is kept nowhere",
     )
     text: NoteText
@@ -119,7 +116,9 @@ class TextRead(_Strict):
 
     id: str
     text_sha256: str = Field(description="SHA-256 of the normalised text, as in notes/notes: same text, same answers")
-    note_status: str = Field(description="usable | blank | stub | scanned_pointer | not_english; only usable texts are read")
+    note_status: str = Field(
+        description="usable | blank | stub | scanned_pointer | not_english; only usable texts are read"
+    )
     conversions: list[str] = Field(description="What was changed before reading, e.g. control_characters_removed")
 
 
@@ -180,7 +179,9 @@ class LabelsResult(TextRead):
 class EntitiesResult(TextRead):
     """Mentions of one text."""
 
-    status: str = Field(description="extracted, or why nothing is known: no_text | too_long | parse_error | truncated | unavailable")
+    status: str = Field(
+        description="extracted, or why nothing is known: no_text | too_long | parse_error | truncated | unavailable"
+    )
     mentions: list[Mention] | None = Field(description="null unless extracted: a failure is not an empty list")
 
 
@@ -238,7 +239,9 @@ class AuditState(_Strict):
 class Health(_Strict):
     """Whether the server answers; what runs in it, for holders of a token."""
 
-    status: Literal["ready", "degraded"] = Field(description="degraded: a task is unavailable, or the audit cannot be written")
+    status: Literal["ready", "degraded"] = Field(
+        description="degraded: a task is unavailable, or the audit cannot be written"
+    )
     versions: dict[str, str] | None = None
     study: str | None = Field(None, description="Name and version of the study")
     tasks: dict[str, EngineState] | None = None

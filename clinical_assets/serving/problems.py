@@ -20,7 +20,9 @@ class FieldProblem(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    where: str = Field(description="Place in the body, e.g. texts[3].text; names that the server does not know are not repeated")
+    where: str = Field(
+        description="Place in the body, e.g. texts[3].text; names that the server does not know are not repeated"
+    )
     expected: str = Field(description="What belongs there")
 
 

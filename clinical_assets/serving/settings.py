@@ -19,7 +19,9 @@ class ServingSettings(BaseSettings):
     token: SecretStr | None = Field(default=None, description="One bearer token; its holder is called default")
     tokens_file: Path | None = Field(default=None, description="File (0600) of lines: name token [tasks]")
     max_body_bytes: int = Field(default=4 << 20, ge=1024, le=256 << 20, description="Largest request body")
-    max_calls: int = Field(default=32, ge=1, le=10_000, description="Calls being read, worked on or waiting; more get 429")
+    max_calls: int = Field(
+        default=32, ge=1, le=10_000, description="Calls being read, worked on or waiting; more get 429"
+    )
     body_seconds: float = Field(default=30.0, gt=0, le=600, description="Time a caller has to send the body")
     wait_seconds: float = Field(default=60.0, gt=0, le=3600, description="Longest wait for the worker; then 503")
     user_header: str | None = Field(
