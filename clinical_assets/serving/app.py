@@ -86,7 +86,7 @@ class Serving:
                 replies[task] = engine.answer(prepared)
             if whole is None:
                 return replies[tasks[0]].model_dump_json().encode()
-            return whole.model_construct(**replies).model_dump_json().encode()
+            return whole(**replies).model_dump_json().encode()
 
         try:
             return await self.worker.run(work)

@@ -54,4 +54,4 @@ class EntityEngine:
 def _mention(prepared: Prepared, index: int, row: dict[str, Any]) -> Mention:
     start, end = prepared.span(index, row["start"], row["end"])
     others = {name: row.get(name) for name in Mention.model_fields}
-    return Mention.model_construct(**{**others, "start": start, "end": end})
+    return Mention.model_validate({**others, "start": start, "end": end})

@@ -40,4 +40,4 @@ class LabelEngine:
 
 def _label(prepared: Prepared, row: dict[str, Any]) -> Label:
     start, end = prepared.span(row["note_id"], row["evidence_start"], row["evidence_end"])
-    return Label.model_construct(**{name: row[name] for name in _SAME}, start=start, end=end)
+    return Label.model_validate({**{name: row[name] for name in _SAME}, "start": start, "end": end})

@@ -63,6 +63,6 @@ class SummaryEngine:
         verbose = summary_row(VERBOSE, source, None, sha=self._shas[VERBOSE], **given)
         compressed = summary_row(COMPRESSED, source, verbose, sha=self._shas[COMPRESSED], **given)
         return [
-            Summary.model_construct(stage=stage, **{name: row[name] for name in _SAME})
+            Summary.model_validate({"stage": stage, **{name: row[name] for name in _SAME}})
             for stage, row in (("verbose", verbose), ("compressed", compressed))
         ]
