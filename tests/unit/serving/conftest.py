@@ -13,6 +13,7 @@ from clinical_assets.serving.app import build_app
 from clinical_assets.serving.engines import Engines
 from clinical_assets.serving.entity_engine import EntityEngine
 from clinical_assets.serving.label_engine import LabelEngine
+from clinical_assets.serving.models import TASKS
 from clinical_assets.serving.settings import ServingSettings
 from clinical_assets.serving.summary_engine import SummaryEngine
 from clinical_assets.serving.tokens import load_tokens
@@ -43,13 +44,16 @@ def study():
 
 @pytest.fixture(scope="session")
 def engines(study) -> Engines:
-    return Engines(
+    engines = Engines(
         {
             "entities": lambda: EntityEngine(OneWord()),
             "labels": lambda: LabelEngine(study),
             "summaries": lambda: SummaryEngine(study, vocabulary_of(study)),
         }
     )
+    for task in TASKS:
+        engines.get(task)
+    return engines
 
 
 @pytest.fixture
