@@ -221,7 +221,9 @@ class _Work:
             held = self._lake.metadata(table, self._batch)
             if any(held.get(name) != value for name, value in metadata.items()):
                 return False
-        return content_digest(self._lake.read(TABLES[0], self._batch)) == content_digest(notes)
+        n_mentions = sum(row["n_mentions"] or 0 for row in self.answers.notes.values())
+        same = content_digest(self._lake.read(TABLES[0], self._batch)) == content_digest(notes)
+        return same and self._lake.n_rows(TABLES[1], self._batch) == n_mentions
 
     def _mentions(self) -> Iterator[pa.Table]:
         found = {note_id for note_id, row in self.answers.notes.items() if row["n_mentions"]}
