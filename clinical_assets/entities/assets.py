@@ -9,7 +9,7 @@ import dagster as dg
 from clinical_assets.entities.batch import EntityRun, extract_batch
 from clinical_assets.entities.choice import ChosenExtractor, choose_extractor
 from clinical_assets.entities.linker import Linker
-from clinical_assets.entities.names import Names, concept_names
+from clinical_assets.entities.concepts import Vocabulary, concept_names
 from clinical_assets.labels.scope import notes_in_scope
 from clinical_assets.study.model import Study
 from resources.deployment import DeploymentResource
@@ -37,7 +37,7 @@ def scope_of(study: Study, warehouse: WarehouseResource, batch: str) -> set[int]
 
 def vocabulary_and_extractor(
     deployment: DeploymentResource, study: Study, connection: Any
-) -> tuple[Names, ChosenExtractor]:
+) -> tuple[Vocabulary, ChosenExtractor]:
     """Return the names of the vocabulary and the study's extractor; `connection` reads the warehouse."""
     names = concept_names(connection)
     return names, choose_extractor(study, names, deployment.settings().models)

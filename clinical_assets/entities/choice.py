@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from clinical_assets.entities.extraction import Extractor
 from clinical_assets.entities.gazetteer import GAZETTEER, GazetteerExtractor, gazetteer_names, names_revision
-from clinical_assets.entities.names import Names
+from clinical_assets.entities.concepts import Vocabulary
 from clinical_assets.study.model import Study
 
 __all__ = ["SPACY", "ChosenExtractor", "ExtractorError", "choose_extractor", "opened"]
@@ -40,7 +41,7 @@ class ChosenExtractor:
 
 def choose_extractor(
     study: Study,
-    names: Names,
+    names: Vocabulary,
     models: Path,
     language_models: Mapping[str, Callable[[], ChosenExtractor]] | None = None,
 ) -> ChosenExtractor:
@@ -58,7 +59,9 @@ def choose_extractor(
     Raises
     ------
     ExtractorError
-        If the name is not known, or there is no trained model.
+        If the name is not known.
+    ValueError
+        If spacy is wanted and no model is trained; the message says how to get one.
     """
     wanted, of_catalogue = study.entities.extractor, language_models or {}
     if wanted == GAZETTEER:
@@ -93,12 +96,6 @@ def opened(chosen: ChosenExtractor, log: Log) -> Iterator[Extractor]:
         yield extractor
 
 
-def extractor_identity(extractor: Extractor) -> dict[str, str]:
-    """Return the constant part of ENTITY_IDENTITY of an open extractor."""
-    columns = ("extractor", "model_revision", "adapter_sha", "prompt_sha", "decoding")
-    return {name: _attribute(extractor, name) for name in columns}
-
-
 def _attribute(extractor: Extractor, column: str) -> str:
     return str(getattr(extractor, "name" if column == "extractor" else column))
 
@@ -115,10 +112,11 @@ def _identity(name: str, revision: str, decoding: str) -> dict[str, str]:
 
 def _trained(models: Path) -> ChosenExtractor:
     try:
-        from clinical_assets.entities.spacy_extractor import load_spacy_extractor
+        # its digest is known without opening it
+        digest = importlib.import_module("clinical_assets.entities.tagger_store").promoted_tagger(models)
+        load = importlib.import_module("clinical_assets.entities.spacy_extractor").load_spacy_extractor
     except ModuleNotFoundError as error:
         raise ExtractorError(
             f"entities.extractor is {SPACY}, which needs {error.name}; or choose {GAZETTEER}"
         ) from None
-    extractor = load_spacy_extractor(models)
-    return ChosenExtractor(extractor_identity(extractor), lambda _log: contextlib.nullcontext(extractor))
+    return ChosenExtractor(_identity(SPACY, digest, "tagger"), lambda _log: contextlib.nullcontext(load(models)))

@@ -38,7 +38,7 @@ _OPPOSITES = tuple(
 
 
 def may_be_same(mention: str, name: str, entity_type: str) -> bool:
-    """Tell whether a mention may mean the name, both in comparable form (`names.comparable`)."""
+    """Tell whether a mention may mean the name, both in comparable form (`concepts.comparable`)."""
     if _figures(mention) != _figures(name):
         return False
     for row in _OPPOSITES:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from clinical_assets.entities.link_guards import may_be_same
 from clinical_assets.entities.linker_index import linker_sha, open_generators
-from clinical_assets.entities.names import Concept, Names, comparable
+from clinical_assets.entities.concepts import Concept, Vocabulary, comparable
 
 __all__ = ["LINKER_VERSION", "Link", "Linker"]
 
@@ -49,7 +49,7 @@ class Linker:
     """
 
     def __init__(
-        self, names: Names, models: Path, least: float = 0.7, log: Callable[[str], None] = lambda line: None
+        self, names: Vocabulary, models: Path, least: float = 0.7, log: Callable[[str], None] = lambda line: None
     ) -> None:
         self.sha = linker_sha(names)
         self._names, self._models, self._least, self._log = names, models, least, log

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from clinical_assets.entities.names import Names, comparable
+from clinical_assets.entities.concepts import Vocabulary, comparable
 from clinical_assets.storage.locks import hold_lock
 
 __all__ = ["FOLDER", "INDEX_VERSION", "IndexMismatch", "candidate_generator", "linker_sha", "open_generators"]
@@ -45,7 +45,7 @@ class IndexMismatch(ValueError):
     """A kept index is not of this vocabulary, or its files are not those that were written; it must not be used."""
 
 
-def linker_sha(names: Names) -> str:
+def linker_sha(names: Vocabulary) -> str:
     """Return the digest of the index of these names; empty without any."""
     if not names.sha:
         return ""
@@ -53,7 +53,7 @@ def linker_sha(names: Names) -> str:
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-def open_generators(names: Names, models: Path, log: Log = lambda line: None) -> dict[str, Any]:
+def open_generators(names: Vocabulary, models: Path, log: Log = lambda line: None) -> dict[str, Any]:
     """Return type -> scispaCy `CandidateGenerator` over the names of that type: read where it is kept, else made, and kept if large."""
     sha = linker_sha(names)
     found = {}
@@ -80,7 +80,7 @@ def open_generators(names: Names, models: Path, log: Log = lambda line: None) ->
     return found
 
 
-def candidate_generator(names: Names, kind: str, vectorizer: Any, index: Any) -> Any:
+def candidate_generator(names: Vocabulary, kind: str, vectorizer: Any, index: Any) -> Any:
     """Return scispaCy's generator over an index that :func:`open_generators` made."""
     from scispacy.candidate_generation import CandidateGenerator
     from scispacy.linking_utils import Entity, KnowledgeBase
@@ -131,7 +131,7 @@ def load_index(folder: Path, sha: str, n_names: int) -> tuple[Any, Any]:
     return vectorizer, index
 
 
-def _aliases(names: Names, kind: str) -> list[str]:
+def _aliases(names: Vocabulary, kind: str) -> list[str]:
     # a name without any 3-gram would be an empty vector, on which nmslib crashes: `comparable` leaves at least one sign
     return sorted({text for row in names.names if row.entity_type == kind and (text := comparable(row.name))})
 

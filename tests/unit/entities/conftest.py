@@ -17,7 +17,7 @@ from clinical_assets.entities.batch import EntityRun, extract_batch
 from clinical_assets.entities.choice import ChosenExtractor
 from clinical_assets.entities.extraction import Extraction, Found
 from clinical_assets.entities.linker import Linker
-from clinical_assets.entities.names import Concept, ConceptName, Names, normalised
+from clinical_assets.entities.concepts import Concept, ConceptName, Vocabulary, normalised
 from clinical_assets.notes.sections import sections_table
 from clinical_assets.storage.contracts import NOTES, SECTIONS, VOLATILE
 from clinical_assets.storage.lake import Lake
@@ -30,7 +30,7 @@ CONDITIONS = {
 DRUGS = {1304107: "imatinib", 1358436: "dasatinib", 1550557: "prednisolone", 1308216: "lisinopril"}
 
 
-def names_of(conditions: dict[int, str] | None = None, drugs: dict[int, str] | None = None) -> Names:
+def names_of(conditions: dict[int, str] | None = None, drugs: dict[int, str] | None = None) -> Vocabulary:
     """Return a vocabulary of conditions and drugs; by default a small one, with a brand and a synonym."""
     whole = conditions is None and drugs is None
     kinds = {"disease": CONDITIONS if whole else conditions or {}, "chemical": DRUGS if whole else drugs or {}}
@@ -43,7 +43,7 @@ def names_of(conditions: dict[int, str] | None = None, drugs: dict[int, str] | N
             rows.append(ConceptName(kind, concept_id, normalised(name), 0))
     if whole:
         rows += [ConceptName("chemical", 1358436, "sprycel", 2), ConceptName("disease", 320128, "hypertension", 1)]
-    return Names(concepts, tuple(sorted(rows)))
+    return Vocabulary(concepts, tuple(sorted(rows)))
 
 
 def study_of(**entities: Any) -> Study:
@@ -113,7 +113,7 @@ class Bench:
         extractor: Scripted,
         *,
         scope: Sequence[int] | None = None,
-        names: Names | None = None,
+        names: Vocabulary | None = None,
         log: Callable[[str], None] = lambda line: None,
         **entities: Any,
     ) -> EntityRun:

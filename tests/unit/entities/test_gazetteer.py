@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from clinical_assets.entities.choice import ExtractorError, choose_extractor, opened
 from clinical_assets.entities.gazetteer import GazetteerExtractor, gazetteer_names, names_revision
-from clinical_assets.entities.names import ConceptName
+from clinical_assets.entities.concepts import ConceptName
 from clinical_assets.entities.windows import combined, extract_texts, windows_of
 from clinical_assets.study.load import load_study
 from tests.unit.entities.conftest import names_of, study_of

@@ -13,11 +13,11 @@ from clinical_assets.entities import linker_index
 from clinical_assets.entities.link_guards import may_be_same
 from clinical_assets.entities.linker import Linker
 from clinical_assets.entities.linker_index import IndexMismatch, linker_sha, load_index
-from clinical_assets.entities.names import Names, comparable, concept_names, normalised
+from clinical_assets.entities.concepts import Vocabulary, comparable, concept_names, normalised
 from tests.unit.entities.conftest import names_of
 
 
-def linked(names: Names, tmp_path: Path, kind: str, text: str, least: float = 0.7) -> tuple[int, float] | None:
+def linked(names: Vocabulary, tmp_path: Path, kind: str, text: str, least: float = 0.7) -> tuple[int, float] | None:
     wanted = (kind, normalised(text))
     link = Linker(names, tmp_path, least).link([wanted])[wanted]
     return (link.concept.concept_id, round(link.score, 3)) if link else None
@@ -115,12 +115,12 @@ def test_look_alikes_are_kept_apart(mention: str, name: str, kind: str, same: bo
 
 
 @pytest.fixture
-def large(monkeypatch: pytest.MonkeyPatch) -> Names:
+def large(monkeypatch: pytest.MonkeyPatch) -> Vocabulary:
     monkeypatch.setattr(linker_index, "_SMALL", 0)
     return names_of()
 
 
-def test_a_large_index_is_kept_and_read_again(large: Names, tmp_path: Path) -> None:
+def test_a_large_index_is_kept_and_read_again(large: Vocabulary, tmp_path: Path) -> None:
     said: list[str] = []
     first = Linker(large, tmp_path, log=said.append)
     wanted = [("disease", "chronic myelogenus leukaemia"), ("chemical", "sprycell")]
@@ -134,7 +134,7 @@ def test_a_large_index_is_kept_and_read_again(large: Names, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("how", ["another vocabulary", "changed file", "no card", "broken card"])
-def test_an_index_that_is_not_of_this_vocabulary_is_made_anew(large: Names, tmp_path: Path, how: str) -> None:
+def test_an_index_that_is_not_of_this_vocabulary_is_made_anew(large: Vocabulary, tmp_path: Path, how: str) -> None:
     said: list[str] = []
     wanted = [("disease", "chronic myelogenus leukaemia")]
     right = Linker(large, tmp_path).link(wanted)

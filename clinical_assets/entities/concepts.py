@@ -21,7 +21,7 @@ from clinical_assets.summaries.words import DISEASES, DRUGS, read_list
 __all__ = [
     "Concept",
     "ConceptName",
-    "Names",
+    "Vocabulary",
     "comparable",
     "concept_names",
     "general_names",
@@ -58,7 +58,7 @@ class ConceptName(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Names:
+class Vocabulary:
     """The concepts of a vocabulary and their names.
 
     Attributes
@@ -112,7 +112,7 @@ def study_names(study: Study) -> dict[str, dict[str, bool]]:
     return found
 
 
-def concept_names(connection: Any) -> Names:
+def concept_names(connection: Any) -> Vocabulary:
     """Return the names of standard conditions and ingredients in the warehouse; none where no vocabulary landed.
 
     Their own names, synonyms (omop.concept_synonym, in English), names of source concepts that map to them (ICD, MeSH, NDC), brands
@@ -125,7 +125,7 @@ def concept_names(connection: Any) -> Names:
         ).fetchall()
     }
     if "concept" not in there:
-        return Names({}, ())
+        return Vocabulary({}, ())
     connection.execute(_STANDARD)
     rows = connection.execute("select * from entity_concepts order by 1").fetchall()
     concepts = {row[0]: Concept(row[0], row[1], row[2] or "", row[3] or "") for row in rows}
@@ -136,7 +136,7 @@ def concept_names(connection: Any) -> Names:
         found += [(*row, 1) for row in connection.execute(_SYNONYMS).fetchall()]
     if "concept_relationship" in there:
         found += [(*row, 2) for row in connection.execute(_MAPPED).fetchall()]
-    return Names(concepts, tuple(_distinct((types[id_], id_, name, rank) for id_, name, rank in found)))
+    return Vocabulary(concepts, tuple(_distinct((types[id_], id_, name, rank) for id_, name, rank in found)))
 
 
 def _distinct(rows: Iterable[tuple[str, int, str, int]]) -> list[ConceptName]:
