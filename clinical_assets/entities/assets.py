@@ -8,8 +8,8 @@ import dagster as dg
 
 from clinical_assets.entities.batch import EntityRun, extract_batch
 from clinical_assets.entities.choice import ChosenExtractor, choose_extractor
-from clinical_assets.entities.linker import Linker
 from clinical_assets.entities.concepts import Vocabulary, concept_names
+from clinical_assets.entities.linker import Linker
 from clinical_assets.labels.scope import notes_in_scope
 from clinical_assets.study.model import Study
 from resources.deployment import DeploymentResource
