@@ -45,10 +45,11 @@ def vocabulary_and_extractor(
 
 def build_entity_assets(note_scope: dg.AssetKey) -> list[dg.AssetsDefinition]:
     """Return the assets. `note_scope` is the asset of the notes in scope of labelling."""
-    deps = [note_scope, ["omop", "concept"], ["omop", "concept_relationship"]]
+    # not on omop/concept: the build of the warehouse reads mentions, and would ask for all of them again for ever
+    deps = [note_scope]
     descriptions = {
         MENTIONS_KEY: "Diseases and chemicals in the notes of a batch, with offsets, assertion, section and linked concept. One row per "
-        "mention, with its words (lake only). Read by relations, the knowledge graph and entities.mentions.",
+        "mention, with its words (lake only). Read by relations, the knowledge graph and entities.note_mentions.",
         NOTES_KEY: "Who read which note, and what came of it: nothing found is not nothing known. One row per note in scope. Read by "
         "entities.note_extractions.",
     }

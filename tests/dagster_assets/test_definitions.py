@@ -79,6 +79,7 @@ WAREHOUSE = {
         "concepts", "events", "windows", "attrition", "pre_index_codes", "charlson", "charlson_codes", "performance", "test_risks",
         "person_scores", "score_drift",
     )),
+    *(f"entities/{t}" for t in ("note_mentions", "note_extractions", "concepts")),
     *(f"prediction/{t}" for t in ("results", "comparisons", "predictions", "models", "weights")),
     *(f"published/{t}" for t in (
         "demographics", "ages", "field_counts", "attrition", "imatinib_sources", "imatinib_overlaps", "survival", "follow_up", "milestones",
