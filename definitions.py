@@ -16,6 +16,8 @@ from clinical_assets.cohort.assets import build_cohort_assets
 from clinical_assets.cohort.omop_landing import cdm_tables
 from clinical_assets.embeddings.assets import NOTE_VECTORS_KEY, PERSON_KEYS, build_embedding_assets
 from clinical_assets.embeddings.checks import build_embedding_checks
+from clinical_assets.entities.assets import ENTITY_KEYS, build_entity_assets
+from clinical_assets.entities.checks import build_entity_checks
 from clinical_assets.exploration.assets import CLEANING_KEYS, seed_cleaning
 from clinical_assets.labels.assets import (
     MODEL_LABELS,
@@ -142,6 +144,7 @@ def build_defs(
         *build_reference_assets(LANDED_KEY),
         *build_writer_adapters(writers),
         *build_embedding_assets(NOTE_SCOPE, cohort=RISK_COHORT),
+        *build_entity_assets(NOTE_SCOPE),
         *build_risk_assets(vectors=PERSON_KEYS),
         *build_prediction_assets(predicting, tuned),
         label_report_figures,
@@ -180,6 +183,7 @@ def build_defs(
             *build_summary_checks([stage.as_stage for stage in writing]),
             *build_target_checks(),
             *build_embedding_checks(),
+            *build_entity_checks(),
             *build_risk_checks(),
             *build_prediction_checks(),
             *build_failed_partition_checks(per_batch),
@@ -188,7 +192,9 @@ def build_defs(
             ingest_job,
             *build_jobs(
                 per_batch=[
-                    key for key in per_batch if key not in {*model_labels, *summaries, *written, NOTE_VECTORS_KEY}
+                    key
+                    for key in per_batch
+                    if key not in {*model_labels, *summaries, *written, NOTE_VECTORS_KEY, *ENTITY_KEYS}
                 ],
                 intake=intake,
                 landing=landing,
@@ -201,6 +207,7 @@ def build_defs(
                 adapters=[key for entry in trained_here for key in adapter_keys(entry)],
                 summaries=summaries,
                 note_vectors=NOTE_VECTORS_KEY,
+                entities=ENTITY_KEYS,
                 person_vectors=PERSON_KEYS,
                 risk=[*PERSON_KEYS, *RISK_KEYS],
                 predictions=prediction_keys([entry for entry in predicting if entry.profile == profile]),
