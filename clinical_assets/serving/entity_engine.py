@@ -2,56 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from datetime import UTC, date, datetime
 from typing import Any
 
 from clinical_assets.entities.extraction import Extraction, Extractor, Found
+from clinical_assets.entities.linker import Linker
+from clinical_assets.entities.mention_rows import NoteSpans, mention_rows, rows_stamp
+from clinical_assets.entities.windows import extract_texts
+from clinical_assets.labels.assertion import SectionIndex
 from clinical_assets.serving.engines import engine_info
 from clinical_assets.serving.models import EntitiesReply, EntitiesResult, Mention
 from clinical_assets.serving.prepare import Prepared
+from clinical_assets.storage.entity_contracts import ENTITY_IDENTITY
+from clinical_assets.study.entities import Entities
 
 __all__ = ["EntityEngine"]
 
-Describe = Callable[[Prepared, int, tuple[Found, ...]], list[dict[str, Any]]]
-
-
-def _bare(prepared: Prepared, index: int, found: tuple[Found, ...]) -> list[dict[str, Any]]:
-    return [each._asdict() for each in found]
+_EXTRACTOR = ("model_revision", "adapter_sha", "prompt_sha", "decoding")
+# What a row of mentions says of its note and its making; nobody reads it here.
+_UNSAID = {
+    "person_id": 0,
+    "note_date": date.min,
+    "batch": "",
+    "run_id": "",
+    "extracted_at": datetime.min.replace(tzinfo=UTC),
+}
 
 
 class EntityEngine:
-    """An extractor, and what is said of its mentions.
+    """An open extractor, and the linker of its mentions."""
 
-    Parameters
-    ----------
-    describe
-        Takes prepared texts, the position of one and what was found in it; returns one row per mention with columns of
-        entities/mentions. By default a mention is characters, type and confidence alone.
-    """
-
-    def __init__(self, extractor: Extractor, describe: Describe = _bare, **identity: str) -> None:
-        self._extractor, self._describe = extractor, describe
-        names = ("model_revision", "adapter_sha", "prompt_sha", "decoding")
-        self.info = engine_info(extractor.name, {**{name: getattr(extractor, name) for name in names}, **identity})
+    def __init__(self, extractor: Extractor, linker: Linker, rules: Entities) -> None:
+        self._extractor, self._linker, self._most = extractor, linker, rules.most_chars
+        identity = {name: str(getattr(extractor, name)) for name in _EXTRACTOR}
+        self._columns = {**dict.fromkeys(ENTITY_IDENTITY, ""), "extractor": extractor.name, **identity, **_UNSAID}
+        rows = rows_stamp(linker.sha, rules.least_link_score, "")
+        self.info = engine_info(extractor.name, {**identity, "linker_sha": linker.sha, "rows": rows})
 
     def answer(self, prepared: Prepared) -> EntitiesReply:
         """Return the mentions of each text."""
-        usable = [index for index, row in enumerate(prepared.rows) if row["status"] == "usable"]
-        read = self._extractor.extract([prepared.rows[index]["text"] for index in usable])
-        found = dict(zip(usable, read, strict=True))
+        read = [
+            index
+            for index, row in enumerate(prepared.rows)
+            if row["status"] == "usable" and len(row["text"]) <= self._most
+        ]
+        texts = [prepared.rows[index]["text"] for index in read]
+        found = dict(zip(read, extract_texts(self._extractor, texts), strict=True))
         results = [self._result(prepared, index, found.get(index)) for index in range(len(prepared.ids))]
         return EntitiesReply(engine=self.info, results=results)
 
     def _result(self, prepared: Prepared, index: int, extraction: Extraction | None) -> EntitiesResult:
         said = prepared.read(index)
-        if extraction is None or extraction.status != "extracted":
-            status = "no_text" if extraction is None else extraction.status
-            return EntitiesResult(**said, status=status, mentions=None)
-        rows = self._describe(prepared, index, extraction.found)
+        if extraction is None:
+            extraction = Extraction((), "no_text" if said["note_status"] != "usable" else "too_long")
+        if extraction.status != "extracted":
+            return EntitiesResult(**said, status=extraction.status, mentions=None)
+        rows = self._rows(prepared, index, extraction.found)
         return EntitiesResult(**said, status="extracted", mentions=[_mention(prepared, index, row) for row in rows])
+
+    def _rows(self, prepared: Prepared, index: int, found: tuple[Found, ...]) -> list[dict[str, Any]]:
+        note = prepared.rows[index]
+        columns = {**self._columns, "note_id": note["note_id"], "note_sha256": note["text_sha256"]}
+        sections = SectionIndex(prepared.sections_of[index])
+        spans = NoteSpans(columns, note["text"], lambda: sections, found)
+        return mention_rows([spans], self._linker, run_id="", extracted_at=_UNSAID["extracted_at"]).to_pylist()  # type: ignore[arg-type]
 
 
 def _mention(prepared: Prepared, index: int, row: dict[str, Any]) -> Mention:
     start, end = prepared.span(index, row["start"], row["end"])
-    others = {name: row.get(name) for name in Mention.model_fields}
-    return Mention.model_validate({**others, "start": start, "end": end})
+    return Mention.model_validate({**{name: row[name] for name in Mention.model_fields}, "start": start, "end": end})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from clinical_assets.serving.engines import Engine, Engines, EngineUnavailable
 from clinical_assets.serving.models import Task
@@ -10,6 +13,8 @@ from clinical_assets.settings import Settings
 from clinical_assets.study.model import Study
 
 __all__ = ["deployment_engines"]
+
+_log = logging.getLogger("clinical_assets.serving")
 
 
 def deployment_engines(deployment: Settings, study: Study) -> Engines:
@@ -29,10 +34,39 @@ def _labels(study: Study) -> Engine:
 
 
 def _summaries(deployment: Settings, study: Study) -> Engine:
-    from clinical_assets.serving.summary_engine import SummaryEngine, vocabulary_of_deployment
+    from clinical_assets.serving.summary_engine import SummaryEngine
+    from clinical_assets.summaries.vocabulary import concept_names, vocabulary_of
 
-    return SummaryEngine(study, vocabulary_of_deployment(study, deployment.warehouse))
+    with _warehouse(deployment) as connection:
+        return SummaryEngine(study, vocabulary_of(study, concept_names(connection) if connection else ()))
 
 
 def _entities(deployment: Settings, study: Study) -> Engine:
-    raise EngineUnavailable(f"the extractor {study.entities.extractor} is not there")
+    from clinical_assets.entities.choice import choose_extractor, opened
+    from clinical_assets.entities.concepts import Vocabulary, concept_names
+    from clinical_assets.entities.linker import Linker
+    from clinical_assets.serving.entity_engine import EntityEngine
+
+    with _warehouse(deployment) as connection:
+        names = concept_names(connection) if connection else Vocabulary({}, ())
+    try:
+        chosen = choose_extractor(study, names, deployment.models)
+        # It stays open for as long as the server runs.
+        extractor = contextlib.ExitStack().enter_context(opened(chosen, _log.info))
+    except ValueError as error:
+        raise EngineUnavailable(str(error)) from None
+    return EntityEngine(
+        extractor, Linker(names, deployment.models, study.entities.least_link_score, _log.info), study.entities
+    )
+
+
+@contextlib.contextmanager
+def _warehouse(deployment: Settings) -> Iterator[Any]:
+    """Yield a connection to the published warehouse; None where none is published yet."""
+    if not deployment.warehouse.exists():
+        yield None
+        return
+    import duckdb
+
+    with duckdb.connect(str(deployment.warehouse), read_only=True) as connection:
+        yield connection

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from clinical_assets.serving.engines import engine_info
@@ -12,9 +11,9 @@ from clinical_assets.study.model import Study
 from clinical_assets.summaries.extraction import extractor_for
 from clinical_assets.summaries.source import note_source
 from clinical_assets.summaries.stages import COMPRESSED, VERBOSE, settings_sha, summary_row
-from clinical_assets.summaries.vocabulary import Vocabulary, concept_names, vocabulary_of
+from clinical_assets.summaries.vocabulary import Vocabulary
 
-__all__ = ["SummaryEngine", "vocabulary_of_deployment"]
+__all__ = ["SummaryEngine"]
 
 _SAME = (
     "status",
@@ -26,16 +25,6 @@ _SAME = (
     "n_numeric",
     "n_numeric_kept",
 )
-
-
-def vocabulary_of_deployment(study: Study, warehouse: Path) -> Vocabulary:
-    """Return the names that the assets look for: the study's, the list's, and those of the published warehouse if there is one."""
-    if not warehouse.exists():
-        return vocabulary_of(study)
-    import duckdb
-
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
-        return vocabulary_of(study, concept_names(connection))
 
 
 class SummaryEngine:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from clinical_assets.entities.concepts import Vocabulary
 from clinical_assets.entities.extraction import Extraction, Found
+from clinical_assets.entities.linker import Linker
 from clinical_assets.serving.app import build_app
 from clinical_assets.serving.engines import Engines
 from clinical_assets.serving.entity_engine import EntityEngine
@@ -46,7 +48,7 @@ def study():
 def engines(study) -> Engines:
     engines = Engines(
         {
-            "entities": lambda: EntityEngine(OneWord()),
+            "entities": lambda: EntityEngine(OneWord(), Linker(Vocabulary({}, ()), Path("none")), study.entities),
             "labels": lambda: LabelEngine(study),
             "summaries": lambda: SummaryEngine(study, vocabulary_of(study)),
         }

@@ -53,7 +53,7 @@ def test_a_bad_file_is_refused_with_its_line_and_without_its_tokens(tmp_path: Pa
 
 
 def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="others can read it .mode 640.; chmod 600"):
+    with pytest.raises(ValueError, match=r"others can read it \(mode 640\); chmod 600"):
         load_tokens(given(tmp_path, f"ward {A}\n", mode=0o640))
 
 
