@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -222,8 +222,11 @@ def _router(serving: Serving) -> APIRouter:
             )
         return await answer(request, call, call.tasks, BatchReply)
 
-    @router.get("/health", response_model=Health, tags=["server"])
-    async def health(request: Request, _token: Annotated[Any, Depends(_bearer)] = None) -> Health:
+    # the token is optional here
+    either = {"security": [{}, {_bearer.scheme_name: []}]}
+
+    @router.get("/health", response_model=Health, tags=["server"], openapi_extra=either)
+    async def health(request: Request) -> Health:
         """Whether the server answers; with a token also versions, digests of the engines and where the audit stands."""
         return serving.health(everything=request.state.record.caller is not None)
 
