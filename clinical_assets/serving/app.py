@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from clinical_assets.serving.description import PROBLEMS, describe_problems
 from clinical_assets.serving.engines import Engines, EngineUnavailable
 from clinical_assets.serving.gate import CallRecord, Gate
 from clinical_assets.serving.models import (
+    TASKS,
     AuditState,
     BatchCall,
     BatchReply,
@@ -33,8 +36,8 @@ from clinical_assets.serving.models import (
     SummariesReply,
     Task,
 )
-from clinical_assets.serving.prepare import prepare
 from clinical_assets.serving.problems import PROBLEM_TYPE, ProblemError, explain, problem_bytes
+from clinical_assets.serving.reader import Reader
 from clinical_assets.serving.settings import ServingSettings
 from clinical_assets.serving.strict_json import StrictRoute
 from clinical_assets.serving.tokens import Tokens
@@ -44,6 +47,7 @@ from clinical_assets.study.model import Study
 __all__ = ["build_app"]
 
 _PATHS = {"/entities": "entities", "/labels": "labels", "/summaries": "summaries", "/batch": "batch"}
+_REPLIES: dict[str, Any] = {"entities": EntitiesReply, "labels": LabelsReply, "summaries": SummariesReply}
 # Nothing of a call may go to a collector, whatever the environment configures.
 _NO_TELEMETRY: Any = {
     "tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False,
@@ -58,7 +62,8 @@ class Serving:
     def __init__(self, settings: ServingSettings, study: Study, engines: Engines, audit_folder: Path) -> None:
         self.study = study
         self.engines = engines
-        self.worker = Worker(settings.wait_seconds)
+        self.reader = Reader(engines, study.limits)
+        self.worker = Worker(self.reader, settings.wait_seconds)
         self.log = AuditLog(audit_folder)
         self.writer: AuditWriter | None = None
         self.calls: set[str] = set()
@@ -74,40 +79,29 @@ class Serving:
         self, call: Call, tasks: Sequence[Task], record: CallRecord, whole: type[BaseModel] | None
     ) -> bytes:
         """Return the body of the answer to a call: of one task, or of several as the model `whole`."""
-        record.n_texts = len(call.texts)
-
-        def work() -> bytes:
-            prepared = prepare([t.id for t in call.texts], [t.text for t in call.texts], self.study.limits)
-            record.text_sha256 = [row["text_sha256"] for row in prepared.rows]
-            replies: dict[str, BaseModel] = {}
-            for task in tasks:
-                engine = self.engines.get(task)
-                record.engines[task] = engine.info.digest
-                replies[task] = engine.answer(prepared)
-            if whole is None:
-                return replies[tasks[0]].model_dump_json().encode()
-            return whole(**replies).model_dump_json().encode()
-
+        texts = [text.text for text in call.texts]
+        record.n_texts = len(texts)
         try:
-            return await self.worker.run(work)
-        except EngineUnavailable as error:
-            raise ProblemError(503, str(error), "Tell who runs the server.", headers={"Retry-After": "60"}) from None
-        except WaitedTooLong:
-            raise ProblemError(
-                503,
-                "The call waited too long for its turn and was not begun.",
-                "Call again.",
-                headers={"Retry-After": "10"},
-            ) from None
+            read = await self.worker.run(tasks, texts)
+        except Exception as error:  # noqa: BLE001 - told as what it is, or raised again
+            # A call that failed had its texts here, too.
+            record.text_sha256 = await asyncio.to_thread(self.reader.digests, texts)
+            raise _unanswered(error) from None
+        record.text_sha256 = read.text_sha256
+        record.engines = {task: info.digest for task, info in read.engines.items()}
+        replies = {task: _REPLIES[task](engine=info, results=read.results[task]) for task, info in read.engines.items()}
+        for reply in replies.values():
+            for text, result in zip(call.texts, reply.results, strict=True):
+                result.id = text.id
+        whole_reply = replies[tasks[0]] if whole is None else whole.model_validate(replies)
+        return whole_reply.model_dump_json().encode()
 
     async def open_engines(self) -> None:
         """Open all engines before the first call needs them; one that cannot be opened does not stop the others."""
-        for task in _PATHS.values():
-            if task == "batch":
-                continue
+        for task in TASKS:
             started = time.monotonic()
             try:
-                await self.worker.run(lambda task=task: self.engines.get(task))  # type: ignore[misc]
+                await self.worker.first(partial(self.engines.get, task))
                 _log.info("%s: ready after %.1f s", task, time.monotonic() - started)
             except (EngineUnavailable, StepError) as error:
                 _log.warning("%s: unavailable: %s", task, error)
@@ -185,6 +179,15 @@ def build_app(
     )
     describe_problems(app)
     return app
+
+
+def _unanswered(error: Exception) -> Exception:
+    if isinstance(error, EngineUnavailable):
+        return ProblemError(503, str(error), "Tell who runs the server.", headers={"Retry-After": "60"})
+    if isinstance(error, WaitedTooLong):
+        said = "The call waited too long for its turn and was not begun."
+        return ProblemError(503, said, "Call again.", headers={"Retry-After": "10"})
+    return error
 
 
 def _router(serving: Serving) -> APIRouter:

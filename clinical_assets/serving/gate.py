@@ -72,7 +72,7 @@ class Gate:
         settings: ServingSettings,
         tokens: Tokens,
         audited: Mapping[str, str],
-        worker: Worker,
+        worker: Worker[Any],
         audit: Callable[[], AuditWriter],
         calls: set[str],
     ) -> None:

@@ -305,6 +305,7 @@ def test_no_word_of_a_text_stays_anywhere(
         told.append(client.request(CANARY, "/labels", headers=BEARER).text)
         logged = [r.getMessage() for r in caplog.records if not r.name.startswith(("httpx", "httpcore", "asyncio"))]
         told.append(client.post("/labels", json=CALL, headers={"Authorization": f"Bearer {CANARY}"}).text)
+    assert [len(row["text_sha256"]) for row in rows(tmp_path)][:2] == [1, 1]  # what failed was here, too
     assert failed.json()["instance"].removeprefix("urn:uuid:") in " ".join(logged)  # the log says where, by the id
     kept = [path.read_text() for path in (tmp_path / "audit").iterdir()]
     for text in (*told, *logged, *kept, *capfd.readouterr()):
