@@ -23,7 +23,8 @@ SUMMARIES = {
         "compressed_llama_3_1_8b",
     )
 }  # fmt: skip
-WRITERS = {"adapters/summaries_medgemma_4b_qlora", "adapters/summaries_llama_3_1_8b"}
+LISTERS = {"adapters/entities_llama_3_2_3b", "adapters/entities_biomistral_7b"}
+WRITERS = LISTERS | {"adapters/summaries_medgemma_4b_qlora", "adapters/summaries_llama_3_1_8b"}
 REFERENCES = {"summaries/references", "summaries/reference_rejects"}
 NOTE_VECTORS = {"embeddings/notes"}
 ENTITIES = {"entities/mentions", "entities/notes"}
