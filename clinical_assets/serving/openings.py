@@ -45,19 +45,24 @@ def _entities(deployment: Settings, study: Study) -> Engine:
     from clinical_assets.entities.choice import choose_extractor, opened
     from clinical_assets.entities.concepts import Vocabulary, concept_names
     from clinical_assets.entities.linker import Linker
+    from clinical_assets.entities.llm_extractor import llm_extractors
+    from clinical_assets.language_models.catalogue import ENTITIES_TASK, load_catalogue
+    from clinical_assets.language_models.devices import DeviceError
+    from clinical_assets.language_models.loading import ModelError
+    from clinical_assets.language_models.server import ServerError
     from clinical_assets.serving.entity_engine import EntityEngine
 
+    rules, entries = study.entities, load_catalogue(deployment.catalogue).for_task(ENTITIES_TASK)
+    models = llm_extractors(entries, deployment.models, rules.max_new_tokens, deployment.device)
     with _warehouse(deployment) as connection:
         names = concept_names(connection) if connection else Vocabulary({}, ())
     try:
-        chosen = choose_extractor(study, names, deployment.models)
+        chosen = choose_extractor(study, names, deployment.models, models)
         # It stays open for as long as the server runs.
         extractor = contextlib.ExitStack().enter_context(opened(chosen, _log.info))
-    except ValueError as error:
+    except (ValueError, ModelError, ServerError, DeviceError) as error:
         raise EngineUnavailable(str(error)) from None
-    return EntityEngine(
-        extractor, Linker(names, deployment.models, study.entities.least_link_score, _log.info), study.entities
-    )
+    return EntityEngine(extractor, Linker(names, deployment.models, rules.least_link_score, _log.info), rules)
 
 
 @contextlib.contextmanager
