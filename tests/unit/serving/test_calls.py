@@ -15,6 +15,8 @@ from fastapi.testclient import TestClient
 from clinical_assets.serving.audit import AuditError, verify_audit
 from clinical_assets.serving.engines import Engines, EngineUnavailable
 from clinical_assets.serving.models import MAX_CHARS, MAX_TEXTS
+from clinical_assets.serving.openings import deployment_engines
+from clinical_assets.settings import Settings
 from tests.hospital import CANARY, CML
 from tests.unit.serving.conftest import BEARER, LABELS_ONLY, TOKEN
 
@@ -277,6 +279,13 @@ def test_an_engine_that_is_not_there_says_why_and_is_tried_again(start, engines:
         clock[0] = 31.0
         assert client.post("/entities", json=CALL, headers=BEARER).status_code == 200
         assert client.get("/health").json()["status"] == "ready"
+
+
+def test_a_deployment_without_a_model_says_which_job_makes_one(start, study, tmp_path: Path) -> None:
+    with TestClient(start(deployment_engines(Settings(data=tmp_path / "data"), study))) as client:
+        answer = client.post("/entities", json=CALL, headers=BEARER)
+    assert answer.status_code == 503
+    assert "gazetteer" in answer.json()["detail"] or "train_entity_model" in answer.json()["detail"]
 
 
 class Broken:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 import pytest
 
+from clinical_assets.entities.batch import extract_batch
+from clinical_assets.entities.choice import choose_extractor
+from clinical_assets.entities.concepts import Vocabulary
+from clinical_assets.entities.linker import Linker
 from clinical_assets.labels.batch import label_batch
 from clinical_assets.labels.regex_labels import label_identity, label_notes
 from clinical_assets.notes.digests import content_digest
@@ -15,6 +20,10 @@ from clinical_assets.notes.intake import intake_batch
 from clinical_assets.notes.locate import locate_batch
 from clinical_assets.notes.offsets import to_raw
 from clinical_assets.notes.store import store_intake
+from clinical_assets.serving.models import Mention
+from clinical_assets.serving.openings import deployment_engines
+from clinical_assets.serving.prepare import prepare
+from clinical_assets.settings import Settings
 from clinical_assets.storage.lake import Lake
 from clinical_assets.summaries.stages import COMPRESSED, VERBOSE, summarize_batch
 from clinical_assets.summaries.vocabulary import vocabulary_of
@@ -114,6 +123,30 @@ def test_summaries_are_those_of_the_assets(ask, batch: Lake) -> None:
             answer = next(s for s in reply["results"][row["note_id"]]["summaries"] if s["stage"] == stage)
             for name in ("status", "text", "n_tokens_in", "n_tokens_out", "n_entities_kept", "n_numeric_kept"):
                 assert answer[name] == row[name]
+
+
+def test_entities_are_those_of_the_assets(batch: Lake, study, start, tmp_path: Path) -> None:
+    by_names = study.model_copy(update={"entities": study.entities.model_copy(update={"extractor": "gazetteer"})})
+    nothing = Vocabulary({}, ())
+    chosen, linker = choose_extractor(by_names, nothing, tmp_path), Linker(nothing, tmp_path)
+    extract_batch(batch, chosen, linker, by_names, "b1", range(len(TEXTS)), run_id="run", extracted_at=NOW)
+    engine = deployment_engines(Settings(data=tmp_path), by_names).get("entities")
+    reply = engine.answer(prepare([str(n) for n in range(len(TEXTS))], TEXTS, study.limits))
+    notes, rows = (batch.read(f"entities/{name}", "b1").to_pylist() for name in ("notes", "mentions"))
+    assert len(rows) > 20
+    assert {name: reply.engine.identity[name] for name in ("model_revision", "decoding")} == {
+        name: notes[0][name] for name in ("model_revision", "decoding")
+    }
+    for note_row in notes:
+        result = reply.results[note_row["note_id"]]
+        assert result.status == note_row["status"]
+        own = [row for row in rows if row["note_id"] == note_row["note_id"]]
+        assert len(result.mentions or []) == len(own)
+        for mention, row in zip(result.mentions or [], own, strict=True):
+            for name in set(Mention.model_fields) - {"start", "end"}:
+                assert getattr(mention, name) == row[name]
+            sent = TEXTS[note_row["note_id"]][mention.start : mention.end]
+            assert sent.replace("\u200b", "") == row["text"]
 
 
 def test_offsets_are_those_of_the_text_as_sent(ask) -> None:
