@@ -89,7 +89,10 @@ def _pins() -> Iterator[Finding]:
 
 def _settings() -> Iterator[Finding]:
     settings = Settings()
-    known = {f"CLINICAL_{name.upper()}" for name in Settings.model_fields} | {
+    from clinical_assets.serving.settings import ServingSettings
+
+    settings_of = {"CLINICAL_": Settings, "CLINICAL_SERVE_": ServingSettings}
+    known = {f"{prefix}{name.upper()}" for prefix, of in settings_of.items() for name in of.model_fields} | {
         "CLINICAL_PUBLIC_DATA",
         "CLINICAL_DBT_MEMORY",
     }

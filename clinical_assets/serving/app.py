@@ -7,7 +7,6 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from clinical_assets.serving.description import PROBLEMS, describe_problems
 from clinical_assets.serving.engines import Engines, EngineUnavailable
 from clinical_assets.serving.gate import CallRecord, Gate
 from clinical_assets.serving.models import (
+    EXAMPLE,
     TASKS,
     AuditState,
     BatchCall,
@@ -101,10 +101,13 @@ class Serving:
         for task in TASKS:
             started = time.monotonic()
             try:
-                await self.worker.first(partial(self.engines.get, task))
+                # a first reading loads what engines load when they need it
+                await self.worker.run([task], [EXAMPLE])
                 _log.info("%s: ready after %.1f s", task, time.monotonic() - started)
             except (EngineUnavailable, StepError) as error:
                 _log.warning("%s: unavailable: %s", task, error)
+            except Exception as error:  # noqa: BLE001 - the others may still work; calls will say it again
+                _log.warning("%s: does not read its example: %s", task, type(error).__name__)
 
     def health(self, *, everything: bool) -> Health:
         """Return how the server is; what runs in it only to holders of a token."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, field_validator
 
 __all__ = [
+    "EXAMPLE",
     "MAX_CHARS",
     "MAX_TEXTS",
     "TASKS",
@@ -33,7 +34,7 @@ MAX_TEXTS = 64
 MAX_CHARS = 200_000
 Task = Literal["entities", "labels", "summaries"]
 TASKS: tuple[Task, ...] = ("entities", "labels", "summaries")
-_EXAMPLE = (
+EXAMPLE = (
     "HPI: Synthetic patient with chronic myeloid leukemia on imatinib 400 mg daily. Denies fever.\n"
     "Family History: no leukemia.\nPlan: continue imatinib."
 )
@@ -72,7 +73,7 @@ class TextIn(_Strict):
 class Call(_Strict):
     """Texts to be read: one, or a batch of them. What is found in one does not depend on the others."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"texts": [{"id": "note-1", "text": _EXAMPLE}]}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"texts": [{"id": "note-1", "text": EXAMPLE}]}]})
 
     texts: list[TextIn] = Field(min_length=1, max_length=MAX_TEXTS)
 
@@ -89,7 +90,7 @@ class BatchCall(Call):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"tasks": ["labels", "summaries"], "texts": [{"id": "note-1", "text": _EXAMPLE}]}]
+            "examples": [{"tasks": ["labels", "summaries"], "texts": [{"id": "note-1", "text": EXAMPLE}]}]
         }
     )
 

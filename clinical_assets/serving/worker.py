@@ -68,10 +68,6 @@ class Worker(Generic[R]):
         self._pool.submit(self._next)  # finds nothing to do if the call is read with others before
         return await asyncio.wrap_future(call.done)
 
-    async def first(self, job: Callable[[], object]) -> None:
-        """Run something else in the worker's thread, such as opening an engine."""
-        await asyncio.get_running_loop().run_in_executor(self._pool, job)
-
     def seconds_for(self, n_calls: int) -> int:
         """Return how long `n_calls` calls will take, as far as can be told: whole seconds, 1 to 60."""
         return max(1, min(60, math.ceil(n_calls * self._mean)))
