@@ -20,13 +20,8 @@ __all__ = ["EntityEngine"]
 
 _EXTRACTOR = ("model_revision", "adapter_sha", "prompt_sha", "decoding")
 # What a row of mentions says of its note and its making; nobody reads it here.
-_UNSAID = {
-    "person_id": 0,
-    "note_date": date.min,
-    "batch": "",
-    "run_id": "",
-    "extracted_at": datetime.min.replace(tzinfo=UTC),
-}
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_UNSAID = {"person_id": 0, "note_date": date.min, "batch": "", "run_id": "", "extracted_at": _NEVER}
 
 
 class EntityEngine:
@@ -48,26 +43,29 @@ class EntityEngine:
         ]
         texts = [prepared.rows[index]["text"] for index in read]
         found = dict(zip(read, extract_texts(self._extractor, texts), strict=True))
-        results = [self._result(prepared, index, found.get(index)) for index in range(len(prepared.ids))]
+        spans = [self._spans(prepared, index, each.found) for index, each in found.items() if each.found]
+        mentions: dict[int, list[Mention]] = {}
+        for row in mention_rows(spans, self._linker, run_id="", extracted_at=_NEVER).to_pylist():
+            mentions.setdefault(row["note_id"], []).append(_mention(prepared, row))
+        results = [
+            _result(prepared.read(index), found.get(index), mentions.get(index, []))
+            for index in range(len(prepared.ids))
+        ]
         return EntitiesReply(engine=self.info, results=results)
 
-    def _result(self, prepared: Prepared, index: int, extraction: Extraction | None) -> EntitiesResult:
-        said = prepared.read(index)
-        if extraction is None:
-            extraction = Extraction((), "no_text" if said["note_status"] != "usable" else "too_long")
-        if extraction.status != "extracted":
-            return EntitiesResult(**said, status=extraction.status, mentions=None)
-        rows = self._rows(prepared, index, extraction.found)
-        return EntitiesResult(**said, status="extracted", mentions=[_mention(prepared, index, row) for row in rows])
-
-    def _rows(self, prepared: Prepared, index: int, found: tuple[Found, ...]) -> list[dict[str, Any]]:
+    def _spans(self, prepared: Prepared, index: int, found: tuple[Found, ...]) -> NoteSpans:
         note = prepared.rows[index]
         columns = {**self._columns, "note_id": note["note_id"], "note_sha256": note["text_sha256"]}
-        sections = SectionIndex(prepared.sections_of[index])
-        spans = NoteSpans(columns, note["text"], lambda: sections, found)
-        return mention_rows([spans], self._linker, run_id="", extracted_at=_UNSAID["extracted_at"]).to_pylist()  # type: ignore[arg-type]
+        return NoteSpans(columns, note["text"], lambda: SectionIndex(prepared.sections_of[index]), found)
 
 
-def _mention(prepared: Prepared, index: int, row: dict[str, Any]) -> Mention:
-    start, end = prepared.span(index, row["start"], row["end"])
+def _result(said: dict[str, Any], extraction: Extraction | None, mentions: list[Mention]) -> EntitiesResult:
+    if extraction is None:
+        extraction = Extraction((), "no_text" if said["note_status"] != "usable" else "too_long")
+    known = extraction.status == "extracted"
+    return EntitiesResult(**said, status=extraction.status, mentions=mentions if known else None)
+
+
+def _mention(prepared: Prepared, row: dict[str, Any]) -> Mention:
+    start, end = prepared.span(row["note_id"], row["start"], row["end"])
     return Mention.model_validate({**{name: row[name] for name in Mention.model_fields}, "start": start, "end": end})

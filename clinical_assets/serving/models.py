@@ -35,7 +35,7 @@ MAX_CHARS = 200_000
 Task = Literal["entities", "labels", "summaries"]
 TASKS: tuple[Task, ...] = ("entities", "labels", "summaries")
 EXAMPLE = (
-    "HPI: Synthetic patient with chronic myeloid leukemia on imatinib 400 mg daily. Denies fever.\n"
+    "HPI: Synthetic patient with chronic myeloid leukemia (CML) on imatinib 400 mg daily. Denies fever.\n"
     "Family History: no leukemia.\nPlan: continue imatinib."
 )
 
