@@ -105,6 +105,11 @@ def build_jobs(
             "Summaries of one note batch, in two extractive stages, with their checks and scores. Needs the notes in scope.",
         ),
         _job(
+            "process_note_batch",
+            without_standing_checks([*summaries, note_vectors, *model_labels]) - dg.AssetSelection.checks(*on_demand),
+            "Everything of one note batch that needs the notes in scope: summaries, vectors, labels by demo models, with their checks.",
+        ),
+        _job(
             "embed_note_batch",
             without_standing_checks([note_vectors]),
             "Vectors of the notes in scope of one note batch, with their checks. Needs the notes in scope.",

@@ -14,7 +14,7 @@ from clinical_assets.cohort.figures import study_figures
 from clinical_assets.cohort.omop_landing import cdm_tables, snapshot_digest, snapshot_files
 from clinical_assets.cohort.parameters import dbt_vars, parameters_digest
 from clinical_assets.cohort.scope import scope_digests
-from resources.dbt import keep_parsed
+from resources.dbt import KEPT_LINEAGE, keep_parsed
 from resources.dbt_metadata import with_table_metadata
 from resources.deployment import DeploymentResource
 from resources.lake import LakeResource
@@ -139,7 +139,8 @@ def build_cohort_assets(
                 keep_parsed(work / "target")
                 outputs = [event for event in events if isinstance(event, dg.Output)]
                 others = [event for event in events if not isinstance(event, dg.Output)]
-                events = [*with_table_metadata(outputs, command, work / warehouse.open().path.name), *others]
+                database = work / warehouse.open().path.name
+                events = [*with_table_metadata(outputs, command, database, KEPT_LINEAGE), *others]
         except DagsterDbtCliRuntimeError as error:
             yield from (event for event in events if isinstance(event, dg.AssetCheckResult))
             raise dg.Failure(
