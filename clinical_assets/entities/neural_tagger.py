@@ -125,7 +125,9 @@ def train_neural(
                 best, since, kept = reached, 0, nlp.to_bytes()
             else:
                 since += 1
-        log(f"network: epoch {epoch} of at most {settings.epochs}, loss {losses['tagger']:,.0f}, F1 {reached:.4f}, best {best:.4f}")
+        log(
+            f"network: epoch {epoch} of at most {settings.epochs}, loss {losses['tagger']:,.0f}, F1 {reached:.4f}, best {best:.4f}"
+        )
         if since >= settings.patience:
             break
     trained = build_pipeline(settings, vectors)

@@ -80,7 +80,9 @@ def _f1(sums: Floats) -> Floats:
     return np.where(gold + found > 0, f1, np.nan)
 
 
-def score_sets(counts: Counts, average: str = "micro", *, n_replicates: int = _REPLICATES, seed: int = _SEED) -> SetScore:
+def score_sets(
+    counts: Counts, average: str = "micro", *, n_replicates: int = _REPLICATES, seed: int = _SEED
+) -> SetScore:
     """Return the scores of counts per document (`counts_of` or `overlap_counts`).
 
     Parameters

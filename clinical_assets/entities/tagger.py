@@ -121,6 +121,10 @@ def one_voice(tokens: Sequence[Token], probabilities: Floats, tags: list[str], l
             continue
         kind, n = kinds.most_common(1)[0][0], len(name)
         for i in at[name[0]]:
-            if tuple(low[i : i + n]) == name and all(tag == "O" for tag in out[i : i + n]) and sums[kind][i : i + n].min() >= least:
+            if (
+                tuple(low[i : i + n]) == name
+                and all(tag == "O" for tag in out[i : i + n])
+                and sums[kind][i : i + n].min() >= least
+            ):
                 out[i : i + n] = [f"{part}-{kind}" for part in ("S" if n == 1 else "B" + "I" * (n - 2) + "E")]
     return out

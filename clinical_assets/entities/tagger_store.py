@@ -75,7 +75,9 @@ class Stages:
 
             made = make()
             values = np.zeros((0, 1), dtype=np.float32) if made is None else np.ascontiguousarray(made.values)
-            path.write_bytes(save({"values": values}, metadata={"words": json.dumps([] if made is None else made.words)}))
+            path.write_bytes(
+                save({"values": values}, metadata={"words": json.dumps([] if made is None else made.words)})
+            )
 
         from safetensors import safe_open
 

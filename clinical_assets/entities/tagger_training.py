@@ -62,7 +62,9 @@ class TaggerSettings:
 
 def held_back(text: str, share: float) -> bool:
     """Tell whether a document is held back for choosing: by its text, so that two copies are on one side."""
-    digest = hashlib.sha256(("held back:" + " ".join(text.lower().split())).encode("utf-8", "surrogatepass")).hexdigest()
+    digest = hashlib.sha256(
+        ("held back:" + " ".join(text.lower().split())).encode("utf-8", "surrogatepass")
+    ).hexdigest()
     return int(digest[:8], 16) / 16**8 < share
 
 
@@ -95,7 +97,11 @@ def train_tagger(
     vectors, classes = _classes([one.text for one in documents], background, settings.classes, stages, log)
     stages.json("names.json", names.to_json)
     maker = FeatureMaker(classes, names)
-    told: dict[str, Any] = {"n_documents": len(documents), "n_held_back": len(rest_set), "n_background": len(background)}
+    told: dict[str, Any] = {
+        "n_documents": len(documents),
+        "n_held_back": len(rest_set),
+        "n_background": len(background),
+    }
 
     def chain(name: str, which: Sequence[int]) -> LinearChain:
         def make(path: Path) -> None:
@@ -116,7 +122,9 @@ def train_tagger(
             wanted = settings.network
 
             def score(ask: Callable[[Sequence[str]], list[Floats]]) -> float:
-                found = [mentions_of(t, p, Choice().bonus_columns(), 2.0) for t, p in zip(tokens, ask(texts), strict=True)]
+                found = [
+                    mentions_of(t, p, Choice().bonus_columns(), 2.0) for t, p in zip(tokens, ask(texts), strict=True)
+                ]
                 return _f1(gold, found)
 
             nlp = stages.network(lambda: train_neural([tagged[i] for i in fit], score, wanted, vectors, log))
@@ -128,7 +136,9 @@ def train_tagger(
         once = settings.network
         stages.network(lambda: train_neural([tagged[i] for i in fit], lambda _: 0.0, once, vectors, log))
     chain("chain", range(len(documents)))
-    stages.file("choice.json", lambda path: path.write_text(json.dumps(asdict(choice), sort_keys=True), encoding="utf-8"))
+    stages.file(
+        "choice.json", lambda path: path.write_text(json.dumps(asdict(choice), sort_keys=True), encoding="utf-8")
+    )
     return told
 
 
@@ -166,7 +176,9 @@ def _choose(
     return best[1], {kind: round(value, 4) for kind, value in best[2].items()}
 
 
-def _f1(gold: Sequence[tuple[tuple[int, int, str], ...]], found: Sequence[list[Found]], kind: str | None = None) -> float:
+def _f1(
+    gold: Sequence[tuple[tuple[int, int, str], ...]], found: Sequence[list[Found]], kind: str | None = None
+) -> float:
     said = [{f[:3] for f in one if kind in (None, f.entity_type)} for one in found]
     meant = [{g for g in one if kind in (None, g[2])} for one in gold]
     return f1_of(counts_of(meant, said).sum(axis=0)) or 0.0

@@ -64,14 +64,18 @@ def learn_vectors(texts: Iterable[str], settings: ClassSettings, log: Callable[[
         words = ["0" if word.isdigit() else word.lower() for word in _WORD.findall(text)]
         counts.update(words)
         documents.append(words)
-    kept = sorted((w for w, n in counts.items() if n >= settings.least), key=lambda w: (-counts[w], w))[: settings.most_words]
+    kept = sorted((w for w, n in counts.items() if n >= settings.least), key=lambda w: (-counts[w], w))[
+        : settings.most_words
+    ]
     n_least = max(settings.dimensions, *settings.clusters) + 1
     log(f"word classes: {len(documents):,} texts, {counts.total():,} words, {len(kept):,} of them often enough")
     if len(kept) <= n_least:
         return None
     index = {word: i for i, word in enumerate(kept)}
     information = _information(documents, index)
-    left, strength, _ = randomized_svd(information, n_components=settings.dimensions, n_iter=3, random_state=settings.seed)
+    left, strength, _ = randomized_svd(
+        information, n_components=settings.dimensions, n_iter=3, random_state=settings.seed
+    )
     values = left * np.sqrt(strength)
     values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
     return Vectors(tuple(kept), values.astype(np.float32))
@@ -82,7 +86,9 @@ def _information(documents: list[list[str]], index: dict[str, int]) -> Any:
     from scipy import sparse
 
     n = len(index)
-    parts = [part for words in documents for part in (np.array([index.get(w, -1) for w in words], dtype=np.int64), _GAP)]
+    parts = [
+        part for words in documents for part in (np.array([index.get(w, -1) for w in words], dtype=np.int64), _GAP)
+    ]
     ids = np.concatenate(parts)
     counts: Any = sparse.csr_matrix((n, n), dtype=np.float32)
     for step in range(1, _WINDOW + 1):

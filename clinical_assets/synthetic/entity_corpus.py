@@ -83,7 +83,8 @@ def _block(document: _Document) -> str:
     text = f"{document.title} {document.abstract}"
     lines = [f"{document.doc_id}|t|{document.title}", f"{document.doc_id}|a|{document.abstract}"]
     lines += [
-        f"{document.doc_id}\t{start}\t{end}\t{text[start:end]}\t{kind}\t{code}" for start, end, kind, code in document.mentions
+        f"{document.doc_id}\t{start}\t{end}\t{text[start:end]}\t{kind}\t{code}"
+        for start, end, kind, code in document.mentions
     ]
     lines += [f"{document.doc_id}\tCID\t{chemical}\t{disease}" for chemical, disease in document.relations]
     return "\n".join(lines) + "\n"
@@ -95,7 +96,9 @@ def _notes(seed: int, n: int, split: str) -> Iterator[_Document]:
     while made < n:
         chart = build_person(config, index)
         index += 1
-        told = [note for note in write_notes(chart, seed) if note.gold is not None and not note.text.startswith("<html>")]
+        told = [
+            note for note in write_notes(chart, seed) if note.gold is not None and not note.text.startswith("<html>")
+        ]
         for note in told[: min(2, n - made)]:
             assert note.gold is not None
             title = "Clinic note."
@@ -132,7 +135,9 @@ def _code(key: str) -> str:
     return _CODES[LEXICON[key].concept_id or 0]
 
 
-def _written(phrase: str, chosen: dict[str, str], surfaces: dict[str, str]) -> tuple[str, list[tuple[int, int, str, str]]]:
+def _written(
+    phrase: str, chosen: dict[str, str], surfaces: dict[str, str]
+) -> tuple[str, list[tuple[int, int, str, str]]]:
     out, mentions, at = "", [], 0
     for slot in _SLOT.finditer(phrase):
         out += phrase[at : slot.start()]

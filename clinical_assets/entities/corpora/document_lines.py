@@ -81,7 +81,12 @@ def _listed(value: Any) -> list[Any]:
 def _mention(one: Any, n_chars: int) -> Mention | str:
     if not isinstance(one, dict):
         return "malformed_mention"
-    start, end, kind, codes = one.get("start"), one.get("end"), one.get("entity_type"), _listed(one.get("concept_codes"))
+    start, end, kind, codes = (
+        one.get("start"),
+        one.get("end"),
+        one.get("entity_type"),
+        _listed(one.get("concept_codes")),
+    )
     if type(start) is not int or type(end) is not int or not 0 <= start < end <= n_chars:
         return "bad_offset"
     if kind not in ENTITY_TYPES:

@@ -10,7 +10,7 @@ from pathlib import Path
 from clinical_assets.entities.corpora.annotated import AnnotatedDocument, Parsed, Reject
 from clinical_assets.entities.corpora.document_lines import parse_document_lines
 from clinical_assets.entities.corpora.pubtator import parse_pubtator
-from clinical_assets.entities.corpora.splits import article_keys, corpus_of, split_by_hash, split_of_file
+from clinical_assets.entities.corpora.splits import article_keys, corpus_of_path, split_by_hash, split_of_file
 from clinical_assets.notes.decoding import to_utf8
 from clinical_assets.notes.errors import UnreadableBatch
 from clinical_assets.notes.guards import ReadLimits, describe_failure, is_ignored, read_guarded, resolve_inside
@@ -19,7 +19,9 @@ __all__ = ["BACKGROUND", "LIMITS", "Corpora", "FileReject", "Placed", "corpus_fi
 
 LIMITS = ReadLimits(max_file_bytes=512 << 20, max_expanded_bytes=1 << 30, max_ratio=200.0)
 MAX_DOCUMENT_CHARS = 1_000_000
-BACKGROUND = ".background"  # notes.background.txt: text without annotations, a document a line, from which words are learned
+BACKGROUND = (
+    ".background"  # notes.background.txt: text without annotations, a document a line, from which words are learned
+)
 _PRIORITY = {"test": 0, "dev": 1, "train": 2}  # an article in two splits stays where it judges, not where it teaches
 _MENDS = {
     "not_utf8": "the file is no UTF-8 text; save it as UTF-8 (UTF-16 with a byte order mark is read too)",
@@ -85,7 +87,7 @@ def read_corpora(folder: Path) -> Corpora:
             parsed = Parsed(rejects=[Reject(None, None, failure.reason, str(failure))])
             raw = b""
         rejects += [FileReject(name, reject) for reject in parsed.rejects]
-        corpus, split = corpus_of(path.name, path.parent.name if path.parent != folder else None), split_of_file(path.name)
+        corpus, split = corpus_of_path(name), split_of_file(path.name)
         sha = hashlib.sha256(raw).hexdigest()
         for one in parsed.documents:
             placed.append(Placed(corpus, one.split or split or split_by_hash(one.text), one, name, sha))

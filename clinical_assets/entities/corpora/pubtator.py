@@ -82,7 +82,9 @@ def _blocks(text: str, rejects: list[Reject]) -> Iterator[_Block]:
         doc_id = (said[1] if said else line.split("\t", 1)[0]).strip()
         if block is None or doc_id != block.doc_id:
             known = said is not None or "\t" in line
-            rejects.append(_reject(number, doc_id[:64] if known else None, "unknown_document" if known else "malformed_line"))
+            rejects.append(
+                _reject(number, doc_id[:64] if known else None, "unknown_document" if known else "malformed_line")
+            )
         elif said and block.abstract is None:
             block.abstract = said[3]
         elif said:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-__all__ = ["article_keys", "corpus_of", "split_by_hash", "split_of_file"]
+__all__ = ["article_keys", "corpus_of", "corpus_of_path", "split_by_hash", "split_of_file"]
 
 _ENDINGS = re.compile(r"(?:\.(?:pubtator|txt|jsonl|json|ndjson|gz))+$", re.IGNORECASE)
 _HINTS = {"train": "train", "training": "train", "dev": "dev", "devel": "dev", "develop": "dev", "development": "dev",
@@ -32,6 +32,12 @@ def corpus_of(name: str, folder: str | None) -> str:
     stem = _ENDINGS.sub("", name)
     rest = _HINT.sub("", _words_apart(stem)).replace("\x00", "").strip("_.- ")
     return rest or stem
+
+
+def corpus_of_path(path: str) -> str:
+    """Return the corpus of a file in landing/corpora, named from there (``bc5cdr/CDR_TrainingSet.PubTator.txt``)."""
+    folder, _, name = path.rpartition("/")
+    return corpus_of(name, folder or None)
 
 
 def split_by_hash(text: str) -> str:

@@ -60,7 +60,8 @@ def store_corpora(lake: Lake, folder: Path) -> KeptCorpora:
     read = read_corpora(folder)
     rows = corpus_rows(read)
     written = {
-        table: lake.write(table, rows[table], schema, metadata={_DIGEST: digest}) for table, schema in CORPUS_TABLES.items()
+        table: lake.write(table, rows[table], schema, metadata={_DIGEST: digest})
+        for table, schema in CORPUS_TABLES.items()
     }
     return KeptCorpora(written, read.n_files, True)
 

@@ -55,7 +55,9 @@ class Trained:
     told: dict[str, Any]
 
 
-def gather(placed: Sequence[Placed], vocabulary: Iterable[tuple[str, str]], train_on: Sequence[str] = ()) -> TrainingInput:
+def gather(
+    placed: Sequence[Placed], vocabulary: Iterable[tuple[str, str]], train_on: Sequence[str] = ()
+) -> TrainingInput:
     """Choose what to train on.
 
     Parameters
@@ -129,7 +131,9 @@ def settings_for(documents: Sequence[Gold]) -> TaggerSettings:
     """Return the settings for so much text: a small corpus needs neither 60 iterations nor a wide network."""
     if sum(len(one.text) for one in documents) >= _SMALL:
         return TaggerSettings()
-    small = NeuralSettings(width=32, depth=2, epochs=4, patience=2, batch=3, learning_rate=0.003, rows=(2000, 500, 1000, 1000))
+    small = NeuralSettings(
+        width=32, depth=2, epochs=4, patience=2, batch=3, learning_rate=0.003, rows=(2000, 500, 1000, 1000)
+    )
     return replace(TaggerSettings(), iterations=20, network=small)
 
 
