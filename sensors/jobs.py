@@ -97,7 +97,7 @@ def build_jobs(
         _job(
             "train_entity_model",
             dg.AssetSelection.assets(*entity_model),
-            "The landed corpora, the model that finds diseases and chemicals, its scores, with their checks. Uses the vocabulary, if landed.",
+            "The landed corpora, the model that finds diseases and chemicals, its scores, with their checks. Needs the warehouse.",
         ),
         _job(
             "find_notes_in_scope",

@@ -15,7 +15,7 @@ __all__ = ["NameBaseline", "learn_names"]
 _SHORTEST = 3  # characters; shorter names are abbreviations of many things
 
 
-@dataclass(frozen=True)
+@dataclass
 class NameBaseline:
     """Longest names first, from left to right, whole tokens, small and capital letters alike; see `extraction.Extractor`."""
 

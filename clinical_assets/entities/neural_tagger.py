@@ -102,11 +102,10 @@ def train_neural(
     score
         Takes a function from texts to P(tag), returns how good that is (on documents that are not in `train`).
     """
-    import spacy
-    from spacy.util import minibatch
+    from spacy.util import fix_random_seed, minibatch  # type: ignore[attr-defined]
     from thinc.api import Adam
 
-    spacy.util.fix_random_seed(settings.seed)
+    fix_random_seed(settings.seed)
     shuffler = random.Random(settings.seed)
     nlp = build_pipeline(settings, vectors)
     examples = [_example(nlp, one) for one in train]

@@ -19,7 +19,7 @@ __all__ = ["SpacyExtractor", "load_spacy_extractor"]
 _LONGEST = 200_000  # characters; the field keeps all tokens of a text in memory
 
 
-@dataclass(frozen=True)
+@dataclass
 class SpacyExtractor:
     """The trained tagger; see `extraction.Extractor`."""
 

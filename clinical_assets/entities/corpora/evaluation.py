@@ -32,7 +32,7 @@ def evaluate(
 
     A document about which an extractor knows nothing (too long, say) counts as one in which it found nothing.
     """
-    extractors = list(extractors)
+    judged: list[Extractor] = list(extractors)
     scores: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     groups: dict[tuple[str, str], list[Placed]] = defaultdict(list)
@@ -43,7 +43,7 @@ def evaluate(
             continue
         train = groups.get((corpus, "train"), [])
         baseline = learn_names((p.document.text, _gold(p)) for p in train)
-        for extractor in (*extractors, baseline):
+        for extractor in [*judged, baseline]:
             log(f"{corpus} {split}: {len(documents):,} documents by {extractor.name}")
             texts = [p.document.text for p in documents]
             found = [[f[:3] for f in e.found] for e in extractor.extract(texts)]
@@ -83,17 +83,17 @@ def mention_scores(
         said = [{s for s in one if s[2] in wanted} for one in found]
         for matching, count in (("strict", counts_of), ("overlap", overlap_counts)):
             counts = count(meant, said)  # type: ignore[operator]
-            for average in ("micro", "document"):
-                rows.append(
-                    {
-                        **named,
-                        "task": "mentions",
-                        "entity_type": kind,
-                        "matching": matching,
-                        "average": average,
-                        **asdict(score_sets(counts, average)),
-                    }
-                )
+            rows += [
+                {
+                    **named,
+                    "task": "mentions",
+                    "entity_type": kind,
+                    "matching": matching,
+                    "average": average,
+                    **asdict(score_sets(counts, average)),
+                }
+                for average in ("micro", "document")
+            ]
     return rows
 
 

@@ -89,8 +89,9 @@ def read_corpora(folder: Path) -> Corpora:
         rejects += [FileReject(name, reject) for reject in parsed.rejects]
         corpus, split = corpus_of_path(name), split_of_file(path.name)
         sha = hashlib.sha256(raw).hexdigest()
-        for one in parsed.documents:
-            placed.append(Placed(corpus, one.split or split or split_by_hash(one.text), one, name, sha))
+        placed += [
+            Placed(corpus, one.split or split or split_by_hash(one.text), one, name, sha) for one in parsed.documents
+        ]
     kept = list(_settled(placed, rejects))
     return Corpora(
         tuple(sorted(kept, key=lambda p: (p.corpus, p.document.doc_id))),
