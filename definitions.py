@@ -16,6 +16,8 @@ from clinical_assets.cohort.assets import build_cohort_assets
 from clinical_assets.cohort.omop_landing import cdm_tables
 from clinical_assets.embeddings.assets import NOTE_VECTORS_KEY, PERSON_KEYS, build_embedding_assets
 from clinical_assets.embeddings.checks import build_embedding_checks
+from clinical_assets.entities.corpora.assets import ENTITY_MODEL_KEYS, build_corpus_assets
+from clinical_assets.entities.corpora.checks import build_corpus_checks
 from clinical_assets.exploration.assets import CLEANING_KEYS, seed_cleaning
 from clinical_assets.labels.assets import (
     MODEL_LABELS,
@@ -142,6 +144,7 @@ def build_defs(
         *build_reference_assets(LANDED_KEY),
         *build_writer_adapters(writers),
         *build_embedding_assets(NOTE_SCOPE, cohort=RISK_COHORT),
+        *build_corpus_assets(),
         *build_risk_assets(vectors=PERSON_KEYS),
         *build_prediction_assets(predicting, tuned),
         label_report_figures,
@@ -156,7 +159,7 @@ def build_defs(
     # With the annotation tables, which are read anew before each build: that costs 2 s, and no build is behind on labels.
     writers_adapters = [writer_adapter_key(entry) for entry in writers]
     by_hand = {*writers_adapters, *REFERENCE_KEYS, REVIEW_EXPORT, *CLEANING_KEYS, *PERSON_KEYS, *RISK_KEYS}
-    by_hand |= {*predictions, COMPARISON}
+    by_hand |= {*predictions, COMPARISON, *ENTITY_MODEL_KEYS}
     apart = {*per_batch, *landing, *models, *adapters, *by_hand, NOTE_SCOPE}
     warehouse = sorted(spec.key for spec in specs if spec.key not in apart)
     # of what is trained, what this deployment has the machine for
@@ -180,6 +183,7 @@ def build_defs(
             *build_summary_checks([stage.as_stage for stage in writing]),
             *build_target_checks(),
             *build_embedding_checks(),
+            *build_corpus_checks(),
             *build_risk_checks(),
             *build_prediction_checks(),
             *build_failed_partition_checks(per_batch),
@@ -213,6 +217,7 @@ def build_defs(
                 annotations=[key for key in warehouse if key.path[0] == "annotations"],
                 review_export=REVIEW_EXPORT,
                 exploration=CLEANING_KEYS,
+                entity_model=ENTITY_MODEL_KEYS,
                 daily=[NEAR_DUPLICATES_CHECK],
             ),
         ],

@@ -25,3 +25,7 @@ class Entities(BaseModel):
     least_link_score: float = Field(
         0.7, ge=0, le=1, description="cosine similarity below which a mention is not linked to a concept"
     )
+    train_on: tuple[str, ...] = Field(
+        (),
+        description="corpora that the spacy model is trained on; empty: those that annotate the most types. The others give names",
+    )

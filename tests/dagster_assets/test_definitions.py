@@ -50,6 +50,9 @@ ON_REQUEST = {
     "prediction/rows",
     *_TUNED,
 }
+# The corpora are read, and the model is trained, when asked for; scores and profile follow.
+ENTITY_MODEL = {*(f"entities/corpus_{t}" for t in ("documents", "mentions", "relations", "rejects")), "entities/ner_model"}
+ENTITY_SCORES = {f"entities/{t}" for t in ("corpus_profile", "extraction_scores", "extraction_errors")}
 WAREHOUSE = {
     "notes/note_index", "labels/regex_labels", "labels/concept_counts", "ops/batches", "ops/rejects", "ops/study_parameters",
     "notes/latest_progress_notes", "notes/labelling_scope", "labels/manual_labels", "labels/current_labels", "report/figures",
@@ -79,6 +82,7 @@ WAREHOUSE = {
         "person_scores", "score_drift",
     )),
     *(f"prediction/{t}" for t in ("results", "comparisons", "predictions", "models", "weights")),
+    *(f"entities/{t}" for t in ("extractor_scores", "extractor_errors")),
     *(f"published/{t}" for t in (
         "demographics", "ages", "field_counts", "attrition", "imatinib_sources", "imatinib_overlaps", "survival", "follow_up", "milestones",
     )),
@@ -111,6 +115,8 @@ def test_the_graph_is_what_it_is_meant_to_be(defs) -> None:
         | PERSON_VECTORS
         | RISK
         | PREDICTION
+        | ENTITY_MODEL
+        | ENTITY_SCORES
     )
     assert {key for key, spec in found.items() if spec.partitions_def} == PER_BATCH
 
@@ -138,10 +144,11 @@ def test_everything_but_sources_and_intake_refreshes_by_condition(defs) -> None:
         key for key, label in conditions.items() if label == "refresh_on_change"
     } == MODEL_LABELS | SUMMARIES | NOTE_VECTORS
     assert {key for key, label in conditions.items() if label == "what_there_is"} == SCORES
-    assert {key for key, label in conditions.items() if label == "when_fed"} == PREDICTION
+    assert {key for key, label in conditions.items() if label == "when_fed"} == PREDICTION | ENTITY_SCORES
     assert {key for key, label in conditions.items() if label == "keep_history"} == ADAPTED_LABELS
     assert {key for key, label in conditions.items() if label is None} == {k for k in conditions if k.startswith(("landing/",))} | {
         "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "notes/note_scope", *ON_REQUEST, *ADAPTERS, *WRITERS, *REFERENCES,
+        *ENTITY_MODEL,
     }  # fmt: skip
 
 
