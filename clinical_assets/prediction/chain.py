@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 STACKED = "lightgbm_stacked"
-_VERSION = "1"  # raise it whenever the same question would get other answers
+_VERSION = "2"  # raise it whenever the same question would get other answers
 _DESCRIPTIONS = {
     "always_yes": "Always yes",
     "always_no": "Always no",
@@ -144,7 +144,7 @@ def run_classical(
         description or _DESCRIPTIONS[name],
         int(train.size),
         time.monotonic() - started,
-        {**LEARNERS[name], "balance": chosen.balance, "strength": model.strength},
+        {**LEARNERS[name], "balance": chosen.balance, **model.chosen},
         n_unseen=predicted[0].n_unseen,
     )
     if facts.n_unseen:

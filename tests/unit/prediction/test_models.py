@@ -88,7 +88,7 @@ def test_imputation_and_scale_are_learnt_from_training_rows() -> None:
     spoilt = {name: list(values) for name, values in data.columns.items()}
     for row in test:
         spoilt["age"][row] = 1e6
-    given: dict[str, Any] = {"balance": "none", "seed": 0, "strength": 1.0}
+    given: dict[str, Any] = {"balance": "none", "seed": 0, "chosen": {"C": 1.0}}
     clean = fit("lasso", data.features, data.columns, data.y, train, **given)
     dirty = fit("lasso", data.features, spoilt, data.y, train, **given)
     assert clean.weights() == pytest.approx(dirty.weights(), abs=0)
