@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONSTANTS",
+    "EDGE",
     "LEARNERS",
     "LOGISTIC",
     "Model",
     "Predicted",
+    "as_frame",
     "constant_predictions",
     "fit",
     "oversampled",
@@ -60,7 +62,7 @@ _CHOICES: dict[str, tuple[str, tuple[float, ...]]] = {
     "lightgbm": ("num_leaves", (2, 4, 7)),  # 2: no interactions
 }
 _ABSENT = "(not recorded)"
-_EDGE = 1e-6
+EDGE = 1e-6  # probabilities stay that far from 0 and 1
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ class Model:
 
     def matrix(self, columns: Mapping[str, Sequence[Value]], rows: Whole) -> npt.NDArray[np.float32]:
         """Return the prepared rows."""
-        return np.asarray(self.prepare.transform(_frame(self.features, columns, rows)), dtype=np.float32)
+        return np.asarray(self.prepare.transform(as_frame(self.features, columns, rows)), dtype=np.float32)
 
     def predict(self, columns: Mapping[str, Sequence[Value]], rows: Whole) -> Floats:
         """Return P(yes), shape (k,)."""
@@ -132,7 +134,7 @@ class Model:
         """Return P(yes) of prepared rows."""
         from scipy.special import expit, logit
 
-        p = np.clip(np.asarray(self.fitted.predict_proba(x))[:, 1], _EDGE, 1 - _EDGE)
+        p = np.clip(np.asarray(self.fitted.predict_proba(x))[:, 1], EDGE, 1 - EDGE)
         return np.asarray(expit(logit(p) + self.offset))
 
     def weights(self) -> Floats:
@@ -193,10 +195,10 @@ def fit(
     if not 0 < n_yes < rows.size:
         raise ValueError("only one answer among the training rows; a model needs both")
     offset = -float(np.log((rows.size - n_yes) / n_yes)) if balance != "none" else 0.0
-    prepare = _preparation(features).fit(_frame(features, columns, rows))
+    prepare = _preparation(features).fit(as_frame(features, columns, rows))
     if balance == "oversample":
         rows = oversampled(rows, y, seed)
-    x = np.asarray(prepare.transform(_frame(features, columns, rows)), dtype=np.float32)
+    x = np.asarray(prepare.transform(as_frame(features, columns, rows)), dtype=np.float32)
     weighted = "balanced" if balance == "weights" else None
     found = dict(chosen) if chosen is not None else _chosen(name, x, y[rows], weighted, seed)
     return Model(name, features, prepare, _learner(name, weighted, seed, found).fit(x, y[rows]), offset, found)
@@ -272,7 +274,8 @@ def _preparation(features: Sequence[PredictionFeature]) -> ColumnTransformer:
     return ColumnTransformer(steps, verbose_feature_names_out=False)
 
 
-def _frame(features: Sequence[PredictionFeature], columns: Mapping[str, Sequence[Value]], rows: Whole) -> Any:
+def as_frame(features: Sequence[PredictionFeature], columns: Mapping[str, Sequence[Value]], rows: Whole) -> Any:
+    """Return rows as a pandas frame: numbers with nan, categories with a level of their own for what was not recorded."""
     import pandas as pd
 
     made: dict[str, Any] = {}

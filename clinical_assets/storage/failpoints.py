@@ -26,6 +26,7 @@ FAILPOINTS = (
     "lora.before_checkpoint",
     "lora.after_checkpoint",
     "lora.before_replace",
+    "content_folder.before_replace",
     "warehouse.after_copy",
     "warehouse.after_build",
     "warehouse.before_replace",
