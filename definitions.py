@@ -40,6 +40,7 @@ from clinical_assets.notes.checks import build_note_checks
 from clinical_assets.prediction.assets import (
     COMPARISON,
     RECORDED,
+    SCORING,
     STACKED_KEY,
     build_prediction_assets,
     prediction_keys,
@@ -115,6 +116,7 @@ def build_defs(
     adapters = [key for entry in adapted for key in adapter_keys(entry)]
     predicting, tuned = catalogue.for_task("prediction"), catalogue.for_task("prediction", "adapters")
     recorded = {dg.AssetKey(["prediction", f"recorded_{name}"]): [COMPARISON] for name in RECORDED}
+    recorded[dg.AssetKey(["prediction", "recorded_scores"])] = [SCORING]
     built = [
         *build_cohort_assets(
             manifest,
@@ -156,7 +158,7 @@ def build_defs(
     # With the annotation tables, which are read anew before each build: that costs 2 s, and no build is behind on labels.
     writers_adapters = [writer_adapter_key(entry) for entry in writers]
     by_hand = {*writers_adapters, *REFERENCE_KEYS, REVIEW_EXPORT, *CLEANING_KEYS, *PERSON_KEYS, *RISK_KEYS}
-    by_hand |= {*predictions, COMPARISON}
+    by_hand |= {*predictions, COMPARISON, SCORING}
     apart = {*per_batch, *landing, *models, *adapters, *by_hand, NOTE_SCOPE}
     warehouse = sorted(spec.key for spec in specs if spec.key not in apart)
     # of what is trained, what this deployment has the machine for
@@ -208,7 +210,7 @@ def build_defs(
                     [entry for entry in tuned if entry.profile == profile], adapted=True
                 ),
                 stacked=STACKED_KEY,
-                comparison=COMPARISON,
+                comparison=[COMPARISON, SCORING],
                 on_demand=[dg.AssetCheckKey(model_labels_key(entry), INJECTION_CHECK) for entry in labelling],
                 annotations=[key for key in warehouse if key.path[0] == "annotations"],
                 review_export=REVIEW_EXPORT,

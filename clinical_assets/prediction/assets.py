@@ -1,5 +1,6 @@
 """Dagster assets of the prediction question: its rows, one asset a model, the comparison, figures and report."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,19 +8,13 @@ import dagster as dg
 
 from clinical_assets.labels.model_labels import question_of
 from clinical_assets.language_models.catalogue import ModelEntry
-from clinical_assets.prediction.chain import (
-    STACKED,
-    ask,
-    ask_language_model,
-    fine_tune,
-    run_classical,
-    run_constants,
-    run_stacked,
-)
+from clinical_assets.prediction.chain import STACKED, ask, run_classical, run_constants, run_stacked
 from clinical_assets.prediction.classical import CONSTANTS
 from clinical_assets.prediction.compare import Compared, compare
 from clinical_assets.prediction.language import PREDICTION_TASK, asked
+from clinical_assets.prediction.language_chain import ask_language_model, fine_tune
 from clinical_assets.prediction.report import comparison_table, prediction_figures, prediction_report
+from clinical_assets.prediction.scoring import promoted_model, score_unanswered, unanswered
 from clinical_assets.prediction.store import Asked, keep_rows
 from clinical_assets.statistics.plots import markdown_image, write_figures
 from clinical_assets.storage.lake import Written
@@ -31,11 +26,12 @@ from resources.lake import LakeResource
 from resources.language_models import LanguageModelsResource
 from resources.warehouse import WarehouseResource
 
-__all__ = ["COMPARISON", "RECORDED", "ROWS", "STACKED_KEY", "build_prediction_assets", "prediction_keys"]
+__all__ = ["COMPARISON", "RECORDED", "ROWS", "SCORING", "STACKED_KEY", "build_prediction_assets", "prediction_keys"]
 
 ROWS, COMPARISON = dg.AssetKey(["prediction", "rows"]), dg.AssetKey(["prediction", "comparison"])
+SCORING = dg.AssetKey(["prediction", "scoring"])
 # What dbt reads of the lake; the comparison follows all that is written there.
-RECORDED = ("results", "comparisons", "predictions", "models", "weights", "rows")
+RECORDED = ("results", "comparisons", "predictions", "models", "weights", "rows")  # and the scores, of SCORING
 # Made by a job of its own: in one run with language models it would be skipped with any that fails.
 STACKED_KEY = dg.AssetKey(["prediction", STACKED])
 _CONSTANTS = dg.AssetKey(["prediction", "constants"])
@@ -72,6 +68,7 @@ def build_prediction_assets(entries: list[ModelEntry], trained: list[ModelEntry]
         *models,
         *tuned,
         _comparison([key for model in [*models, *tuned] for key in model.keys], entries),
+        prediction_scoring,
     ]
 
 
@@ -95,6 +92,23 @@ def prediction_rows(
             "notices": dg.MetadataValue.md("\n".join(f"* {notice}" for notice in data.notices) or "none"),
             "not_recorded": dg.MetadataValue.json(data.missing()),
         },
+    )
+
+
+@dg.asset(key=SCORING, deps=[ROWS, COMPARISON], kinds={"python", "parquet"}, tags=_FED, **_COMMON)
+def prediction_scoring(
+    context: dg.AssetExecutionContext, lake: LakeResource, warehouse: WarehouseResource, deployment: DeploymentResource
+) -> dg.MaterializeResult:
+    """P(yes) of the rows without an outcome, by the promoted model. One row a row. Read by prediction.scores."""
+    it, query = _ask(deployment, warehouse), _query(warehouse)
+    settings = deployment.settings()
+    rows = unanswered(it, settings.landing / "prediction", query)
+    promoted = promoted_model(lake.open(), it)
+    written = score_unanswered(lake.open(), it, promoted, rows, settings.models, **_now(context))
+    facts = {"promoted": "none", "why": promoted} if isinstance(promoted, str) else vars(promoted)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(written.digest),
+        metadata={"dagster/row_count": written.n_rows, "n_without_outcome": len(rows[0]), **facts},
     )
 
 
@@ -134,7 +148,16 @@ def _classical(name: str) -> dg.AssetsDefinition:
         it = _ask(deployment, warehouse)
         if name not in it.question.models.classical:
             return dg.MaterializeResult(metadata={"skipped": "not among prediction.models.classical of the study"})
-        return _made(run_classical(lake.open(), it, name, log=context.log.info, **_now(context)))
+        return _made(
+            run_classical(
+                lake.open(),
+                it,
+                name,
+                models=deployment.settings().models,
+                log=context.log.info,
+                **_now(context),
+            )
+        )
 
     return classical
 
@@ -240,7 +263,16 @@ def _stacked(entries: list[ModelEntry]) -> dg.AssetsDefinition:
         model = it.question.models.stacked_on
         if model is None:
             return dg.MaterializeResult(metadata={"skipped": "the study has no prediction.models.stacked_on"})
-        return _made(run_stacked(lake.open(), it, f"llm_{model}", log=context.log.info, **_now(context)))
+        return _made(
+            run_stacked(
+                lake.open(),
+                it,
+                f"llm_{model}",
+                models=deployment.settings().models,
+                log=context.log.info,
+                **_now(context),
+            )
+        )
 
     return stacked
 
@@ -309,11 +341,15 @@ def _ask(deployment: DeploymentResource, warehouse: WarehouseResource) -> Asked:
             "the study asks no prediction question: write a block prediction: (docs/prediction.md)", allow_retries=False
         )
 
+    return ask(study.prediction, deployment.settings().landing / "prediction", _query(warehouse))
+
+
+def _query(warehouse: WarehouseResource) -> Callable[[str], Any]:
     def query(sql: str) -> Any:
         with warehouse.reader().get_connection() as connection:
             return connection.execute(sql).to_arrow_table()
 
-    return ask(study.prediction, deployment.settings().landing / "prediction", query)
+    return query
 
 
 def _wanted(question: PredictionQuestion, entry: ModelEntry) -> bool:

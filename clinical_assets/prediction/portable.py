@@ -1,7 +1,7 @@
 """Classical models as numbers and text, so that they are kept without pickle and answer without being trained again.
 
-Preparation: medians, which numbers have an indicator of absence, means and scales, levels of categories. Learner: coefficients, the arrays of
-the trees of a forest, or LightGBM's own text.
+Preparation: medians, which numbers have an indicator of absence, means and scales, levels of categories. Learner: coefficients, the arrays
+of the trees of a forest, or LightGBM's own text.
 """
 
 from __future__ import annotations

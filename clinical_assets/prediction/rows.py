@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from clinical_assets.study.prediction import PredictionFeature, PredictionQuestion
 
-__all__ = ["Dataset", "QuestionError", "column_names", "dataset_of", "read_source", "record_text"]
+__all__ = ["Dataset", "QuestionError", "column_names", "dataset_of", "read_source", "record_text", "unanswered_of"]
 
 Value = float | str | bool | None
 _MAX_BYTES = 200 * 1024**2
@@ -195,6 +195,27 @@ def dataset_of(question: PredictionQuestion, rows: pa.Table) -> Dataset:
     return Dataset(
         tuple(ids[i] for i in keep), groups, y, columns, varying, len(answers), without, n_duplicates, tuple(notices)
     )
+
+
+def unanswered_of(
+    question: PredictionQuestion, rows: pa.Table, features: Sequence[PredictionFeature]
+) -> tuple[list[str], dict[str, list[Value]]]:
+    """Return ids and features of the rows without an outcome: what can be predicted, and not judged.
+
+    Raises
+    ------
+    QuestionError
+        As `dataset_of`.
+    """
+    nothing = {value.strip().casefold() for value in question.missing_values}
+    answers = _outcomes(question, rows.column(question.outcome.column).to_pylist(), nothing)
+    open_ones = [i for i, answer in enumerate(answers) if answer is None]
+    ids = rows.column(question.source.id_column).to_pylist()
+    columns = {}
+    for feature in features:
+        values = rows.column(feature.source).to_pylist()
+        columns[feature.name] = _values(feature, [values[i] for i in open_ones], open_ones, nothing)
+    return [_text(ids[i]) for i in open_ones], columns
 
 
 def record_text(dataset: Dataset, row: int, missing_text: str) -> str:

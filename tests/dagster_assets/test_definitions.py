@@ -39,7 +39,7 @@ _TUNED = {f"prediction/{entry.adapted_labeller}" for entry in load_catalogue().f
 PREDICTION = {
     *(
         f"prediction/{name}"
-        for name in ("constants", "lasso", "elastic_net", "random_forest", "lightgbm", "lightgbm_stacked", "comparison")
+        for name in ("constants", "lasso", "elastic_net", "random_forest", "lightgbm", "lightgbm_stacked", "comparison", "scoring")
     ),
     *(f"prediction/{entry.labeller}" for entry in _PREDICTING),
 }
@@ -78,7 +78,7 @@ WAREHOUSE = {
         "concepts", "events", "windows", "attrition", "pre_index_codes", "charlson", "charlson_codes", "performance", "test_risks",
         "person_scores", "score_drift",
     )),
-    *(f"prediction/{t}" for t in ("results", "comparisons", "predictions", "models", "weights")),
+    *(f"prediction/{t}" for t in ("results", "comparisons", "predictions", "models", "weights", "scores")),
     *(f"published/{t}" for t in (
         "demographics", "ages", "field_counts", "attrition", "imatinib_sources", "imatinib_overlaps", "survival", "follow_up", "milestones",
     )),

@@ -13,12 +13,13 @@ import pytest
 
 from clinical_assets.language_models.answers import Answer, AnswerSchema, Request
 from clinical_assets.language_models.catalogue import load_catalogue
-from clinical_assets.prediction.chain import ask_language_model, run_classical, run_constants, run_stacked
+from clinical_assets.prediction.chain import run_classical, run_constants, run_stacked
 from clinical_assets.prediction.classical import constant_predictions, fit, oversampled, predict_everywhere
 from clinical_assets.prediction.compare import compare
 from clinical_assets.prediction.importance import coefficients, permutation_importance
 from clinical_assets.prediction.judging import judge
 from clinical_assets.prediction.language import PredictionTask, asked
+from clinical_assets.prediction.language_chain import ask_language_model
 from clinical_assets.prediction.report import prediction_figures, prediction_report
 from clinical_assets.prediction.rows import QuestionError
 from clinical_assets.prediction.splits import assign
