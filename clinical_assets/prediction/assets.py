@@ -14,6 +14,7 @@ from clinical_assets.prediction.compare import Compared, compare
 from clinical_assets.prediction.language import PREDICTION_TASK, asked
 from clinical_assets.prediction.language_chain import ask_language_model, fine_tune
 from clinical_assets.prediction.report import comparison_table, prediction_figures, prediction_report
+from clinical_assets.prediction.rows import question_files
 from clinical_assets.prediction.scoring import promoted_model, score_unanswered, unanswered
 from clinical_assets.prediction.store import Asked, keep_rows
 from clinical_assets.statistics.plots import markdown_image, write_figures
@@ -24,11 +25,22 @@ from resources.deployment import DeploymentResource
 from resources.gpu import GPU_POOL
 from resources.lake import LakeResource
 from resources.language_models import LanguageModelsResource
+from resources.observed_folder import observed_folder
 from resources.warehouse import WarehouseResource
 
-__all__ = ["COMPARISON", "RECORDED", "ROWS", "SCORING", "STACKED_KEY", "build_prediction_assets", "prediction_keys"]
+__all__ = [
+    "COMPARISON",
+    "LANDED",
+    "RECORDED",
+    "ROWS",
+    "SCORING",
+    "STACKED_KEY",
+    "build_prediction_assets",
+    "prediction_keys",
+]
 
 ROWS, COMPARISON = dg.AssetKey(["prediction", "rows"]), dg.AssetKey(["prediction", "comparison"])
+LANDED = dg.AssetKey(["landing", "prediction"])
 SCORING = dg.AssetKey(["prediction", "scoring"])
 # What dbt reads of the lake; the comparison follows all that is written there.
 RECORDED = ("results", "comparisons", "predictions", "models", "weights", "rows")  # and the scores, of SCORING
@@ -38,6 +50,7 @@ _CONSTANTS = dg.AssetKey(["prediction", "constants"])
 _COMMON: dict[str, Any] = {"group_name": "prediction", "owners": ["team:clinical-data"], "code_version": "1"}
 # A person, the job or the command asks the question; models follow its rows, and the comparison follows the models.
 _MANUAL, _FED = {"clinical/automation": "manual"}, {"clinical/automation": "when_fed"}
+_ASKED = {"clinical/automation": "when_asked"}  # once asked, its rows follow their file
 
 
 def prediction_keys(entries: list[ModelEntry], *, adapted: bool = False) -> list[dg.AssetKey]:
@@ -63,7 +76,13 @@ def build_prediction_assets(entries: list[ModelEntry], trained: list[ModelEntry]
         _stacked(entries),
     ]
     tuned = [_fine_tuned(entry) for entry in trained]
+    landed = observed_folder(
+        LANDED,
+        "Tables in landing/prediction, one row a patient. The data version is the digest of the files. Read by prediction/rows.",
+        question_files,
+    )
     return [
+        landed,
         prediction_rows,
         *models,
         *tuned,
@@ -72,7 +91,7 @@ def build_prediction_assets(entries: list[ModelEntry], trained: list[ModelEntry]
     ]
 
 
-@dg.asset(key=ROWS, kinds={"python", "parquet"}, tags=_MANUAL, **_COMMON)
+@dg.asset(key=ROWS, deps=[LANDED], kinds={"python", "parquet"}, tags=_ASKED, **_COMMON)
 def prediction_rows(
     lake: LakeResource, warehouse: WarehouseResource, deployment: DeploymentResource
 ) -> dg.MaterializeResult:
@@ -148,16 +167,7 @@ def _classical(name: str) -> dg.AssetsDefinition:
         it = _ask(deployment, warehouse)
         if name not in it.question.models.classical:
             return dg.MaterializeResult(metadata={"skipped": "not among prediction.models.classical of the study"})
-        return _made(
-            run_classical(
-                lake.open(),
-                it,
-                name,
-                models=deployment.settings().models,
-                log=context.log.info,
-                **_now(context),
-            )
-        )
+        return _made(run_classical(lake.open(), it, name, **_run(context, deployment)))
 
     return classical
 
@@ -224,11 +234,9 @@ def _fine_tuned(entry: ModelEntry) -> dg.AssetsDefinition:
             lambda digest: language_models.open(
                 entry, schema, prompt, adapter=digest, task=PREDICTION_TASK, folder=folder, log=log
             ),
-            models=deployment.settings().models,
             base_folder=folder,
             device=language_models.gpu.device(),
-            log=log,
-            **_now(context),
+            **_run(context, deployment),
         )
         made = _made(written)
         return dg.MaterializeResult(
@@ -263,16 +271,7 @@ def _stacked(entries: list[ModelEntry]) -> dg.AssetsDefinition:
         model = it.question.models.stacked_on
         if model is None:
             return dg.MaterializeResult(metadata={"skipped": "the study has no prediction.models.stacked_on"})
-        return _made(
-            run_stacked(
-                lake.open(),
-                it,
-                f"llm_{model}",
-                models=deployment.settings().models,
-                log=context.log.info,
-                **_now(context),
-            )
-        )
+        return _made(run_stacked(lake.open(), it, f"llm_{model}", **_run(context, deployment)))
 
     return stacked
 
@@ -364,6 +363,10 @@ def _trained_for(study: Study, entry: ModelEntry) -> Any:
 
 def _folder(language_models: LanguageModelsResource, study: Study, entry: ModelEntry) -> Any:
     return language_models.folder(entry, *_trained_for(study, entry))
+
+
+def _run(context: dg.AssetExecutionContext, deployment: DeploymentResource) -> dict[str, Any]:
+    return {"models": deployment.settings().models, "log": context.log.info, **_now(context)}
 
 
 def _now(context: dg.AssetExecutionContext) -> dict[str, Any]:

@@ -17,9 +17,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from clinical_assets.notes.guards import is_ignored
 from clinical_assets.study.prediction import PredictionFeature, PredictionQuestion
 
-__all__ = ["Dataset", "QuestionError", "column_names", "dataset_of", "read_source", "record_text", "unanswered_of"]
+__all__ = [
+    "Dataset",
+    "QuestionError",
+    "column_names",
+    "dataset_of",
+    "question_files",
+    "read_source",
+    "record_text",
+    "unanswered_of",
+]
 
 Value = float | str | bool | None
 _MAX_BYTES = 200 * 1024**2
@@ -120,6 +130,14 @@ def read_source(question: PredictionQuestion, landing: Path, query: Callable[[st
             "(prediction.features[].column, outcome.column, source.id_column) or the file"
         )
     return rows.select(column_names(question))
+
+
+def question_files(folder: Path) -> list[Path]:
+    """Return the tables in landing/prediction, by name; what is hidden or still written is none."""
+    if not folder.is_dir():
+        return []
+    files = [path for path in folder.iterdir() if path.suffix in (".csv", ".parquet") and not is_ignored(path.name)]
+    return sorted(path for path in files if path.is_file())
 
 
 def _read_file(path: Path, where: str) -> pa.Table:

@@ -39,7 +39,16 @@ _TUNED = {f"prediction/{entry.adapted_labeller}" for entry in load_catalogue().f
 PREDICTION = {
     *(
         f"prediction/{name}"
-        for name in ("constants", "lasso", "elastic_net", "random_forest", "lightgbm", "lightgbm_stacked", "comparison", "scoring")
+        for name in (
+            "constants",
+            "lasso",
+            "elastic_net",
+            "random_forest",
+            "lightgbm",
+            "lightgbm_stacked",
+            "comparison",
+            "scoring",
+        )
     ),
     *(f"prediction/{entry.labeller}" for entry in _PREDICTING),
 }
@@ -139,10 +148,11 @@ def test_everything_but_sources_and_intake_refreshes_by_condition(defs) -> None:
     } == MODEL_LABELS | SUMMARIES | NOTE_VECTORS
     assert {key for key, label in conditions.items() if label == "what_there_is"} == SCORES
     assert {key for key, label in conditions.items() if label == "when_fed"} == PREDICTION
+    assert {key for key, label in conditions.items() if label == "when_asked"} == {"prediction/rows"}
     assert {key for key, label in conditions.items() if label == "keep_history"} == ADAPTED_LABELS
     assert {key for key, label in conditions.items() if label is None} == {k for k in conditions if k.startswith(("landing/",))} | {
         "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "notes/note_scope", *ON_REQUEST, *ADAPTERS, *WRITERS, *REFERENCES,
-    }  # fmt: skip
+    } - {"prediction/rows"}  # fmt: skip
 
 
 def test_the_two_automation_sensors_cover_every_asset_once(defs) -> None:
