@@ -46,6 +46,7 @@ from clinical_assets.prediction.assets import (
     prediction_keys,
 )
 from clinical_assets.prediction.checks import build_prediction_checks
+from clinical_assets.prediction.export.assets import CHATS, prediction_chats
 from clinical_assets.privacy import switch_off_telemetry
 from clinical_assets.processor import share_processor
 from clinical_assets.risk.assets import RISK_COHORT, RISK_KEYS, build_risk_assets
@@ -146,6 +147,7 @@ def build_defs(
         *build_embedding_assets(NOTE_SCOPE, cohort=RISK_COHORT),
         *build_risk_assets(vectors=PERSON_KEYS),
         *build_prediction_assets(predicting, tuned),
+        prediction_chats,
         label_report_figures,
     ]
     assets = dg.map_asset_specs(with_automation, built)
@@ -158,7 +160,7 @@ def build_defs(
     # With the annotation tables, which are read anew before each build: that costs 2 s, and no build is behind on labels.
     writers_adapters = [writer_adapter_key(entry) for entry in writers]
     by_hand = {*writers_adapters, *REFERENCE_KEYS, REVIEW_EXPORT, *CLEANING_KEYS, *PERSON_KEYS, *RISK_KEYS}
-    by_hand |= {*predictions, COMPARISON, SCORING}
+    by_hand |= {*predictions, COMPARISON, SCORING, CHATS}
     apart = {*per_batch, *landing, *models, *adapters, *by_hand, NOTE_SCOPE}
     warehouse = sorted(spec.key for spec in specs if spec.key not in apart)
     # of what is trained, what this deployment has the machine for

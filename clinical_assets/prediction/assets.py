@@ -96,7 +96,7 @@ def prediction_rows(
     lake: LakeResource, warehouse: WarehouseResource, deployment: DeploymentResource
 ) -> dg.MaterializeResult:
     """Rows of the study's question with outcome, split and folds. One row a patient, or what the source has. Read by all models."""
-    it = _ask(deployment, warehouse)
+    it = ask_question(deployment, warehouse)
     written, data = keep_rows(lake.open(), it), it.dataset
     sizes = {f"n_{name}": int((it.assigned.split == name).sum()) for name in ("train", "validation", "test")}
     return dg.MaterializeResult(
@@ -119,7 +119,7 @@ def prediction_scoring(
     context: dg.AssetExecutionContext, lake: LakeResource, warehouse: WarehouseResource, deployment: DeploymentResource
 ) -> dg.MaterializeResult:
     """P(yes) of the rows without an outcome, by the promoted model. One row a row. Read by prediction.scores."""
-    it, query = _ask(deployment, warehouse), _query(warehouse)
+    it, query = ask_question(deployment, warehouse), _query(warehouse)
     settings = deployment.settings()
     rows = unanswered(it, settings.landing / "prediction", query)
     promoted = promoted_model(lake.open(), it)
@@ -140,7 +140,7 @@ def _constants() -> dg.AssetsDefinition:
         deployment: DeploymentResource,
     ) -> dg.MaterializeResult:
         """Always yes, always no, the prevalence: what models have to beat. One row a row and design. Read by prediction/comparison."""
-        made = run_constants(lake.open(), _ask(deployment, warehouse), **_now(context))
+        made = run_constants(lake.open(), ask_question(deployment, warehouse), **_now(context))
         return dg.MaterializeResult(
             metadata={"dagster/row_count": sum(one.n_rows for one in made), "n_models": len(CONSTANTS)}
         )
@@ -164,7 +164,7 @@ def _classical(name: str) -> dg.AssetsDefinition:
         warehouse: WarehouseResource,
         deployment: DeploymentResource,
     ) -> dg.MaterializeResult:
-        it = _ask(deployment, warehouse)
+        it = ask_question(deployment, warehouse)
         if name not in it.question.models.classical:
             return dg.MaterializeResult(metadata={"skipped": "not among prediction.models.classical of the study"})
         return _made(run_classical(lake.open(), it, name, **_run(context, deployment)))
@@ -188,7 +188,7 @@ def _language_model(entry: ModelEntry) -> dg.AssetsDefinition:
         deployment: DeploymentResource,
         language_models: LanguageModelsResource,
     ) -> dg.MaterializeResult:
-        it = _ask(deployment, warehouse)
+        it = ask_question(deployment, warehouse)
         if not _wanted(it.question, entry):
             return dg.MaterializeResult(
                 metadata={"skipped": "not among prediction.models.language_models of the study"}
@@ -225,7 +225,7 @@ def _fine_tuned(entry: ModelEntry) -> dg.AssetsDefinition:
         deployment: DeploymentResource,
         language_models: LanguageModelsResource,
     ) -> dg.MaterializeResult:
-        it, log = _ask(deployment, warehouse), context.log.info
+        it, log = ask_question(deployment, warehouse), context.log.info
         schema, prompt, folder = *asked(it.question), _folder(language_models, deployment.load_study(), entry)
         written, adapter = fine_tune(
             lake.open(),
@@ -267,7 +267,7 @@ def _stacked(entries: list[ModelEntry]) -> dg.AssetsDefinition:
         deployment: DeploymentResource,
     ) -> dg.MaterializeResult:
         """LightGBM with P(yes) of a language model as a feature. One row a row, repeat and design. Read by prediction/comparison."""
-        it = _ask(deployment, warehouse)
+        it = ask_question(deployment, warehouse)
         model = it.question.models.stacked_on
         if model is None:
             return dg.MaterializeResult(metadata={"skipped": "the study has no prediction.models.stacked_on"})
@@ -285,7 +285,7 @@ def _comparison(models: list[dg.AssetKey], entries: list[ModelEntry]) -> dg.Asse
         deployment: DeploymentResource,
     ) -> dg.MaterializeResult:
         """All models that answered, judged alike. One row a model, design, subgroup and metric; one a pair. Read by prediction.results."""
-        it, store, settings = _ask(deployment, warehouse), lake.open(), deployment.settings()
+        it, store, settings = ask_question(deployment, warehouse), lake.open(), deployment.settings()
         here = [e for e in entries if e.profile == settings.profile and _wanted(it.question, e)]
         expected = [*it.question.models.classical, *(entry.labeller for entry in here)]
         smallest = deployment.load_study().publication.small_cell_threshold
@@ -333,7 +333,8 @@ def _made(written: Written) -> dg.MaterializeResult:
     )
 
 
-def _ask(deployment: DeploymentResource, warehouse: WarehouseResource) -> Asked:
+def ask_question(deployment: DeploymentResource, warehouse: WarehouseResource) -> Asked:
+    """Return the study's question with its rows and splits; a Failure where it asks none."""
     study = deployment.load_study()
     if study.prediction is None:
         raise dg.Failure(

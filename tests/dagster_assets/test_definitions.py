@@ -57,6 +57,7 @@ ON_REQUEST = {
     *(f"exploration/{t}" for t in ("cleaned_full", "cleaned_text", "cleaning_steps")),
     *RISK_ON_REQUEST,
     "prediction/rows",
+    "prediction/chat_export",
     *_TUNED,
 }
 WAREHOUSE = {
