@@ -35,7 +35,7 @@ def prediction_figures(asked: Asked, compared: Compared) -> dict[str, bytes]:
         "prediction_confusion": confusion_figure(
             tables,
             title=title,
-            note="Rows: what happened. Thresholds were chosen on the validation rows. What was not answered is wrong.",
+            note="Rows: what happened, and the share of it. Thresholds were chosen on the validation rows. What was not answered is wrong.",
         )
     }
     scores = {model: one.score[0] for model, one in tested.items() if np.ptp(one.score[0]) > 0}
@@ -47,7 +47,9 @@ def prediction_figures(asked: Asked, compared: Compared) -> dict[str, bytes]:
             bins = reliability(truth, score, n_bins=5)
             points = [(b.mean_probability, b.observed, b.lower, b.upper, b.n) for b in bins]
             panels[model] = ReliabilityPanel(points, int(truth.size), ece(truth, score, n_bins=5))
-        figures["prediction_calibration"] = reliability_figure(panels, title=title)
+        figures["prediction_calibration"] = reliability_figure(
+            panels, title=title, who="P(yes), five bins; lines: 95 % limits"
+        )
     models = [model for model in tested if model not in CONSTANTS]
     out = _by_model(compared.results, "cross_validation")
     series: dict[str, list[tuple[float, float | None, float | None] | None]] = {
@@ -59,7 +61,8 @@ def prediction_figures(asked: Asked, compared: Compared) -> dict[str, bytes]:
         series,
         title=f"{asked.question.name}: AUROC",
         xlabel="AUROC (0.5 is chance)",
-        note="Lines: 95 % limits from drawing persons.",
+        note="Lines: 95 % limits from drawing persons. Dashed: chance.",
+        chance=0.5,
     )
     return figures
 
