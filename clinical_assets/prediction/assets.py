@@ -13,7 +13,7 @@ from clinical_assets.prediction.classical import CONSTANTS
 from clinical_assets.prediction.compare import Compared, compare
 from clinical_assets.prediction.language import PREDICTION_TASK, asked
 from clinical_assets.prediction.language_chain import ask_language_model, fine_tune
-from clinical_assets.prediction.report import comparison_table, prediction_figures, prediction_report
+from clinical_assets.prediction.report import best_table, comparison_table, prediction_figures, prediction_report
 from clinical_assets.prediction.rows import question_files
 from clinical_assets.prediction.scoring import promoted_model, score_unanswered, unanswered
 from clinical_assets.prediction.store import Asked, keep_rows
@@ -322,6 +322,7 @@ def _compared(found: Compared, figures: dict[str, bytes], path: str) -> dg.Mater
             "n_models": len(rows),
             "report": dg.MetadataValue.path(path),
             "test_rows": table,
+            "best_per_metric": dg.MetadataValue.md(best_table(found)),
             **shown,
         },
     )

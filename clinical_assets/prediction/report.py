@@ -17,7 +17,7 @@ from clinical_assets.statistics.calibration import ece, reliability
 from clinical_assets.statistics.label_plots import ReliabilityPanel, forest_figure, reliability_figure
 from clinical_assets.statistics.prediction_plots import confusion_figure, ranking_figure
 
-__all__ = ["comparison_table", "prediction_figures", "prediction_report"]
+__all__ = ["best_table", "comparison_table", "prediction_figures", "prediction_report"]
 
 
 def prediction_figures(asked: Asked, compared: Compared) -> dict[str, bytes]:
@@ -77,6 +77,17 @@ def comparison_table(compared: Compared, design: str = "test", subgroup: str = "
     return found
 
 
+def best_table(compared: Compared, design: str = "test") -> str:
+    """Return metric, the models that are best by it, and their value, as Markdown."""
+    best = best_per_metric(_by_model(compared.results, design))
+    return _markdown(
+        [
+            {"metric": metric, "best": ", ".join(models), "value": f"{value:.3f}"}
+            for metric, (models, value) in best.items()
+        ]
+    )
+
+
 def prediction_report(
     asked: Asked, compared: Compared, facts: Sequence[Mapping[str, Any]], weights: Sequence[Mapping[str, Any]]
 ) -> str:
@@ -101,10 +112,7 @@ def prediction_report(
         _markdown(comparison_table(compared)),
         "### Best per metric",
         "Before reading it: the highest of many models is high by chance too; see the ranks below.",
-        _markdown([
-            {"metric": metric, "best": ", ".join(models), "value": f"{value:.3f}"}
-            for metric, (models, value) in best_per_metric(_by_model(compared.results, "test")).items()
-        ]),
+        best_table(compared),
         "![confusion tables](figures/prediction_confusion.png)",
         "![curves](figures/prediction_curves.png)",
         "![calibration](figures/prediction_calibration.png)",
@@ -146,7 +154,7 @@ def prediction_report(
         "## Cost",
         _markdown([
             {"model": f["model"], "what": f["description"], "trained on": str(f["n_train"]), "seconds": f"{f['seconds']:.1f}",
-             "processor seconds": f"{f['processor_seconds']:.1f}", "peak memory, MiB": f"{f['peak_bytes'] / 2**20:.0f}",
+             "processor seconds": f"{f.get('processor_seconds', 0):.1f}", "peak memory, MiB": f"{f.get('peak_bytes', 0) / 2**20:.0f}",
              "tokens read": "" if f["n_input_tokens"] is None else f"{f['n_input_tokens']:,}",
              "tokens written": "" if f["n_output_tokens"] is None else f"{f['n_output_tokens']:,}"}
             for f in facts if f["model"] not in CONSTANTS

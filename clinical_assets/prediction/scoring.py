@@ -78,7 +78,7 @@ def promoted_model(lake: Lake, asked: Asked) -> Promoted | str:
         if model not in LEARNERS or not named or (model, "test", "threshold") not in of:
             continue
         told = {row["row_id"]: row["probability"] for row in rows if row["design"] == "held_out"}
-        sha = lake.read("prediction/models", model, columns=["model_sha"]).to_pylist()[0]["model_sha"]
+        sha = lake.read("prediction/models", model).to_pylist()[0].get("model_sha")  # none before models were stored
         low = of[model, "cross_validation", "auroc"]["low"]
         area = float(auroc(truth, [told[row_id] for row_id in ids]))
         if sha and low is not None and low > 0.5:
