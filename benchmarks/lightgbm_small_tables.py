@@ -35,21 +35,26 @@ SETTINGS: dict[str, tuple[dict[str, Any], int]] = {
     "7 leaves, L2, bags": ({"num_leaves": 7, "colsample_bytree": 0.4, "lambda_l2": 10, "min_child_samples": 30, **BAGS}, 80),
     "4 leaves, L2, random thresholds": ({"num_leaves": 4, "colsample_bytree": 0.5, "lambda_l2": 10, "extra_trees": True}, 150),
 }  # fmt: skip
-KINDS = {"rare": (-2.3, 1.0), "interactions": (-1.0, 1.0), "strong": (-0.3, 2.0)}
+KINDS = {
+    "rare": (-2.3, 1.0, 4),
+    "interactions": (-1.0, 1.0, 5),
+    "strong": (-0.3, 2.0, 6),
+}  # intercept, factor, part of the seed
 
 
 def simulated(
     kind: str, seed: int, n: int = 400, n_judged: int = 4_000, half: int = 12
 ) -> tuple[npt.NDArray[Any], ...]:
     """Return features and answers to learn from, and to judge."""
-    chance, total = np.random.default_rng([seed, len(kind)]), n + n_judged
+    intercept, factor, part = KINDS[kind]
+    chance, total = np.random.default_rng([seed, part]), n + n_judged
     flags = chance.random((total, half)) < chance.uniform(0.1, 0.6, half)
     numbers = chance.normal(size=(total, half))
     x = np.hstack([flags.astype(float), numbers])
     scaled = (x - x.mean(axis=0)) / x.std(axis=0)
     weights = np.zeros(2 * half)
-    weights[chance.permutation(2 * half)[:8]] = chance.normal(0, 0.5, 8)
-    intercept, factor = KINDS[kind]
+    places = chance.permutation(2 * half)[:8]
+    weights[places] = chance.normal(0, 0.5, 8)
     odds = factor * (scaled @ weights)
     if kind == "interactions":
         for _ in range(6):
