@@ -48,7 +48,7 @@ def rank_rows(
     Limits: percentiles of its rank where persons are drawn again, the same for all models (Goldstein & Spiegelhalter 1996). Ties share
     their mean rank.
     """
-    found = []
+    found: list[dict[str, Any]] = []
     for design in ("test", "cross_validation"):
         models = [one for one in judged if one.design == design and one.model not in CONSTANTS]
         if len(models) < 2:
@@ -58,10 +58,10 @@ def rank_rows(
         drawn = np.stack([_drawn(truth, one, persons, n_replicates, seed) for one in models], axis=1)
         here, ranks = _ranks(point)[0], _ranks(drawn[np.isfinite(drawn).all(axis=1)])
         first = (ranks == ranks.min(axis=1, keepdims=True)).mean(axis=0)
-        sizes = {"n": truth.size, "n_positive": int(truth.sum())}
+        sizes: dict[str, Any] = {"n": truth.size, "n_positive": int(truth.sum())}
         for i, one in enumerate(models):
             low, high = np.quantile(ranks[:, i], [0.025, 0.975])
-            names = {"model": one.model, "design": design, "subgroup": "all", **sizes}
+            names: dict[str, Any] = {"model": one.model, "design": design, "subgroup": "all", **sizes}
             found += [
                 {**names, "metric": "auroc_rank", "value": float(here[i]), "low": float(low), "high": float(high)},
                 {**names, "metric": "auroc_first", "value": float(first[i]), "low": None, "high": None},
@@ -74,13 +74,19 @@ def tuning_rows(
 ) -> list[dict[str, Any]]:
     """Return rows of the table results: accuracy and AUROC of a fine-tuned model on the test rows less those of its base, with limits."""
     tested = {one.model: one for one in judged if one.design == "test"}
-    found = []
+    found: list[dict[str, Any]] = []
     for model, one in tested.items():
         base = tested.get(model.removesuffix(_TUNED))
         if not model.endswith(_TUNED) or base is None:
             continue
         truth, persons = y[one.rows], groups[one.rows]
-        names = {"model": model, "design": "test", "subgroup": "all", "n": truth.size, "n_positive": int(truth.sum())}
+        names: dict[str, Any] = {
+            "model": model,
+            "design": "test",
+            "subgroup": "all",
+            "n": truth.size,
+            "n_positive": int(truth.sum()),
+        }
         gain = bootstrap_difference(
             truth, one.value[0], base.value[0], persons, "accuracy", n_replicates=n_replicates, seed=seed
         )
