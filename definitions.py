@@ -42,11 +42,13 @@ from clinical_assets.notes.checks import build_note_checks
 from clinical_assets.prediction.assets import (
     COMPARISON,
     RECORDED,
+    SCORING,
     STACKED_KEY,
     build_prediction_assets,
     prediction_keys,
 )
 from clinical_assets.prediction.checks import build_prediction_checks
+from clinical_assets.prediction.export.assets import CHATS, prediction_chats
 from clinical_assets.privacy import switch_off_telemetry
 from clinical_assets.processor import share_processor
 from clinical_assets.risk.assets import RISK_COHORT, RISK_KEYS, build_risk_assets
@@ -117,6 +119,7 @@ def build_defs(
     adapters = [key for entry in adapted for key in adapter_keys(entry)]
     predicting, tuned = catalogue.for_task("prediction"), catalogue.for_task("prediction", "adapters")
     recorded = {dg.AssetKey(["prediction", f"recorded_{name}"]): [COMPARISON] for name in RECORDED}
+    recorded[dg.AssetKey(["prediction", "recorded_scores"])] = [SCORING]
     built = [
         *build_cohort_assets(
             manifest,
@@ -147,6 +150,7 @@ def build_defs(
         *build_corpus_assets(),
         *build_risk_assets(vectors=PERSON_KEYS),
         *build_prediction_assets(predicting, tuned),
+        prediction_chats,
         label_report_figures,
     ]
     assets = dg.map_asset_specs(with_automation, built)
@@ -159,7 +163,7 @@ def build_defs(
     # With the annotation tables, which are read anew before each build: that costs 2 s, and no build is behind on labels.
     writers_adapters = [writer_adapter_key(entry) for entry in writers]
     by_hand = {*writers_adapters, *REFERENCE_KEYS, REVIEW_EXPORT, *CLEANING_KEYS, *PERSON_KEYS, *RISK_KEYS}
-    by_hand |= {*predictions, COMPARISON, *ENTITY_MODEL_KEYS}
+    by_hand |= {*predictions, COMPARISON, SCORING, CHATS, *ENTITY_MODEL_KEYS}
     apart = {*per_batch, *landing, *models, *adapters, *by_hand, NOTE_SCOPE}
     warehouse = sorted(spec.key for spec in specs if spec.key not in apart)
     # of what is trained, what this deployment has the machine for
@@ -212,7 +216,7 @@ def build_defs(
                     [entry for entry in tuned if entry.profile == profile], adapted=True
                 ),
                 stacked=STACKED_KEY,
-                comparison=COMPARISON,
+                comparison=[COMPARISON, SCORING],
                 on_demand=[dg.AssetCheckKey(model_labels_key(entry), INJECTION_CHECK) for entry in labelling],
                 annotations=[key for key in warehouse if key.path[0] == "annotations"],
                 review_export=REVIEW_EXPORT,

@@ -31,7 +31,7 @@ def build_jobs(
     predictions: list[dg.AssetKey],
     prediction_adapters: list[dg.AssetKey],
     stacked: dg.AssetKey,
-    comparison: dg.AssetKey,
+    comparison: list[dg.AssetKey],
     on_demand: list[dg.AssetCheckKey],
     annotations: list[dg.AssetKey],
     review_export: dg.AssetKey,
@@ -142,8 +142,9 @@ def build_jobs(
         ),
         _job(
             "compare_predictions",
-            dg.AssetSelection.assets(comparison),
-            "Judge all models that answered the prediction question. A job of its own, so that a model that failed does not stop it.",
+            dg.AssetSelection.assets(*comparison),
+            "Judge all models that answered the prediction question, and score rows without an outcome. A job of its own: a model that "
+            "failed does not stop it.",
         ),
         *(tuning if prediction_adapters else []),
         *(with_models if models else []),

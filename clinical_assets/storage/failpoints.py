@@ -30,6 +30,7 @@ FAILPOINTS = (
     "entity_model.after_stage",
     "entity_model.before_replace",
     "entity_model.before_promotion",
+    "content_folder.before_replace",
     "warehouse.after_copy",
     "warehouse.after_build",
     "warehouse.before_replace",

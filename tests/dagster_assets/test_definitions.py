@@ -39,7 +39,16 @@ _TUNED = {f"prediction/{entry.adapted_labeller}" for entry in load_catalogue().f
 PREDICTION = {
     *(
         f"prediction/{name}"
-        for name in ("constants", "lasso", "elastic_net", "random_forest", "lightgbm", "lightgbm_stacked", "comparison")
+        for name in (
+            "constants",
+            "lasso",
+            "elastic_net",
+            "random_forest",
+            "lightgbm",
+            "lightgbm_stacked",
+            "comparison",
+            "scoring",
+        )
     ),
     *(f"prediction/{entry.labeller}" for entry in _PREDICTING),
 }
@@ -48,6 +57,7 @@ ON_REQUEST = {
     *(f"exploration/{t}" for t in ("cleaned_full", "cleaned_text", "cleaning_steps")),
     *RISK_ON_REQUEST,
     "prediction/rows",
+    "prediction/chat_export",
     *_TUNED,
 }
 # The corpora are read, and the model is trained, when asked for; scores and profile follow.
@@ -81,7 +91,7 @@ WAREHOUSE = {
         "concepts", "events", "windows", "attrition", "pre_index_codes", "charlson", "charlson_codes", "performance", "test_risks",
         "person_scores", "score_drift",
     )),
-    *(f"prediction/{t}" for t in ("results", "comparisons", "predictions", "models", "weights")),
+    *(f"prediction/{t}" for t in ("results", "comparisons", "predictions", "models", "weights", "scores")),
     *(f"entities/{t}" for t in ("extractor_scores", "extractor_errors")),
     *(f"published/{t}" for t in (
         "demographics", "ages", "field_counts", "attrition", "imatinib_sources", "imatinib_overlaps", "survival", "follow_up", "milestones",
@@ -145,11 +155,12 @@ def test_everything_but_sources_and_intake_refreshes_by_condition(defs) -> None:
     } == MODEL_LABELS | SUMMARIES | NOTE_VECTORS
     assert {key for key, label in conditions.items() if label == "what_there_is"} == SCORES
     assert {key for key, label in conditions.items() if label == "when_fed"} == PREDICTION | ENTITY_SCORES
+    assert {key for key, label in conditions.items() if label == "when_asked"} == {"prediction/rows"}
     assert {key for key, label in conditions.items() if label == "keep_history"} == ADAPTED_LABELS
     assert {key for key, label in conditions.items() if label is None} == {k for k in conditions if k.startswith(("landing/",))} | {
         "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "notes/note_scope", *ON_REQUEST, *ADAPTERS, *WRITERS, *REFERENCES,
         *ENTITY_MODEL,
-    }  # fmt: skip
+    } - {"prediction/rows"}  # fmt: skip
 
 
 def test_the_two_automation_sensors_cover_every_asset_once(defs) -> None:
