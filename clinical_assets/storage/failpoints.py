@@ -26,6 +26,8 @@ FAILPOINTS = (
     "lora.before_checkpoint",
     "lora.after_checkpoint",
     "lora.before_replace",
+    "model_folder.before_replace",
+    "model_folder.after_replace",
     "warehouse.after_copy",
     "warehouse.after_build",
     "warehouse.before_replace",
