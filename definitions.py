@@ -16,6 +16,10 @@ from clinical_assets.cohort.assets import build_cohort_assets
 from clinical_assets.cohort.omop_landing import cdm_tables
 from clinical_assets.embeddings.assets import NOTE_VECTORS_KEY, PERSON_KEYS, build_embedding_assets
 from clinical_assets.embeddings.checks import build_embedding_checks
+from clinical_assets.entities.graph.assets import GRAPH_KEYS, build_graph_assets
+from clinical_assets.entities.graph.checks import build_graph_checks
+from clinical_assets.entities.relations.assets import RELATION_MODEL_KEYS, RELATIONS_KEY, build_relation_assets
+from clinical_assets.entities.relations.checks import build_relation_checks
 from clinical_assets.exploration.assets import CLEANING_KEYS, seed_cleaning
 from clinical_assets.labels.assets import (
     MODEL_LABELS,
@@ -81,6 +85,9 @@ from sensors.retraining import build_retraining_sensors
 
 __all__ = ["build_defs", "defs"]
 
+MENTIONS = dg.AssetKey(["entities", "mentions"])
+CORPORA = [dg.AssetKey(["entities", f"corpus_{name}"]) for name in ("documents", "mentions", "relations")]
+
 
 def build_defs(
     *, deployment: DeploymentResource | None = None, resources: Mapping[str, Any] | None = None
@@ -142,6 +149,8 @@ def build_defs(
         *build_reference_assets(LANDED_KEY),
         *build_writer_adapters(writers),
         *build_embedding_assets(NOTE_SCOPE, cohort=RISK_COHORT),
+        *build_relation_assets(MENTIONS, CORPORA),
+        *build_graph_assets(MENTIONS, RELATIONS_KEY),
         *build_risk_assets(vectors=PERSON_KEYS),
         *build_prediction_assets(predicting, tuned),
         label_report_figures,
@@ -156,7 +165,7 @@ def build_defs(
     # With the annotation tables, which are read anew before each build: that costs 2 s, and no build is behind on labels.
     writers_adapters = [writer_adapter_key(entry) for entry in writers]
     by_hand = {*writers_adapters, *REFERENCE_KEYS, REVIEW_EXPORT, *CLEANING_KEYS, *PERSON_KEYS, *RISK_KEYS}
-    by_hand |= {*predictions, COMPARISON}
+    by_hand |= {*predictions, COMPARISON, *RELATION_MODEL_KEYS, *GRAPH_KEYS}
     apart = {*per_batch, *landing, *models, *adapters, *by_hand, NOTE_SCOPE}
     warehouse = sorted(spec.key for spec in specs if spec.key not in apart)
     # of what is trained, what this deployment has the machine for
@@ -180,6 +189,8 @@ def build_defs(
             *build_summary_checks([stage.as_stage for stage in writing]),
             *build_target_checks(),
             *build_embedding_checks(),
+            *build_relation_checks(),
+            *build_graph_checks(),
             *build_risk_checks(),
             *build_prediction_checks(),
             *build_failed_partition_checks(per_batch),
@@ -188,7 +199,9 @@ def build_defs(
             ingest_job,
             *build_jobs(
                 per_batch=[
-                    key for key in per_batch if key not in {*model_labels, *summaries, *written, NOTE_VECTORS_KEY}
+                    key
+                    for key in per_batch
+                    if key not in {*model_labels, *summaries, *written, NOTE_VECTORS_KEY, RELATIONS_KEY}
                 ],
                 intake=intake,
                 landing=landing,
@@ -201,6 +214,9 @@ def build_defs(
                 adapters=[key for entry in trained_here for key in adapter_keys(entry)],
                 summaries=summaries,
                 note_vectors=NOTE_VECTORS_KEY,
+                relations=RELATIONS_KEY,
+                relation_model=RELATION_MODEL_KEYS,
+                entity_graph=GRAPH_KEYS,
                 person_vectors=PERSON_KEYS,
                 risk=[*PERSON_KEYS, *RISK_KEYS],
                 predictions=prediction_keys([entry for entry in predicting if entry.profile == profile]),

@@ -167,6 +167,7 @@ RELATIONS = pa.schema(
         column("chemical_assertion", pa.string(), "Assertion of that mention", nullable=False),
         column("disease_assertion", pa.string(), "Assertion of that mention", nullable=False),
         *_RUN,
+        column("sentences_apart", pa.int32(), "Sentences from one of these mentions to the other; 0 within one", nullable=False),
     ]
 )
 
@@ -254,4 +255,5 @@ ENTITY_TABLES: dict[str, pa.Schema] = {
     "entities/graph_edges": GRAPH_EDGES,
     "entities/extraction_scores": EXTRACTION_SCORES,
     "entities/extraction_errors": EXTRACTION_ERRORS,
+    "entities/relation_scores": EXTRACTION_SCORES,
 }

@@ -84,9 +84,7 @@ def relation_scores(
         relations_gold_entities | relations_found_entities.
     """
     if model is not None:
-        said = [
-            {pair for pair, p in found.items() if p >= model.threshold} for found in model.probabilities(documents)
-        ]
+        said = [{pair for pair, p in found.items() if p >= model.threshold} for found in model.probabilities(documents)]
         yield from _rows(annotated, said, task=task, extractor="lightgbm", model_revision=model_sha)
     for name, rule in BASELINES.items():
         said = [rule(document) for document in documents]

@@ -1,4 +1,4 @@
-"""The model of relations on disk: LightGBM text, one JSON card, and the weights of hashed words as safetensors; see `storage.model_folder`."""
+"""The model of relations on disk: LightGBM text, one JSON card, the weights of hashed words as safetensors."""
 
 from __future__ import annotations
 

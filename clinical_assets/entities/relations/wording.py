@@ -41,7 +41,7 @@ CAUSES = (
     "<{SIDE}> (of|to|from|with) ..4 CHEM ..12 DIS",
     "CHEM ..4 <{SIDE}> ..8 DIS",
     "DIS ..6 <{SIDE}> ..4 CHEM",
-    "<(after|following|during|while on|while taking|while receiving)> ..5 CHEM ..8 (developed|experienced|showed|presented with|had) ..6 DIS",
+    "<(after|following|during|while on|while receiving)> ..5 CHEM ..8 (developed|experienced|showed|had) ..6 DIS",
     "(developed|experienced|showed) ..4 DIS ..6 <(after|following|during|on|while)> ..6 CHEM",
 )
 TREATS = (
@@ -150,13 +150,15 @@ _COMPILED: list[tuple[str, re.Pattern[str]]] = []
 
 def _patterns() -> list[tuple[str, re.Pattern[str]]]:
     if not _COMPILED:
-        _COMPILED.extend((name, _compiled(one)) for name, some in (("causes", CAUSES), ("treats", TREATS)) for one in some)
+        _COMPILED.extend(
+            (name, _compiled(one)) for name, some in (("causes", CAUSES), ("treats", TREATS)) for one in some
+        )
     return _COMPILED
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
     for name, words in _LISTS.items():
-        pattern = pattern.replace("{%s}" % name, f"({words})")
+        pattern = pattern.replace(f"{{{name}}}", f"({words})")
     before, rest = pattern.replace("(", "(?:").split("<")
     pattern = f"{before}(?P<cue>{rest.replace('>', ')')}"
     pattern = re.sub(r"\.\.(\d+) ", lambda found: _GAP % found.group(1), pattern)
