@@ -39,7 +39,7 @@ with asserted as (
     where assertion in ({_ASSERTED})
 ),
 types as (
-    select entity_key, entity_type from asserted group by all
+    select entity_key, entity_type from asserted group by entity_key, entity_type
     qualify row_number() over (partition by entity_key order by count(*) desc, entity_type) = 1
 )
 select

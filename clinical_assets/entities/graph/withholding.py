@@ -2,7 +2,8 @@
 
 The persons of an edge are among those of its two nodes, and those of a worded edge among those of the same pair in one sentence.
 Where both numbers were shown, their difference would be a number of persons as well. So an edge is withheld, too, if that
-difference is from 1 to k - 1. Nothing else adds up in the graph: it holds no totals and no complements. `statistics.suppression` audits it so in the tests.
+difference is from 1 to k - 1. Nothing else adds up in the graph: it holds no totals and no complements.
+`statistics.suppression` audits it so in the tests.
 
 What is not guarded: what a reader works out from graphs of two dates, or from knowing how many persons there are in all.
 """
