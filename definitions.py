@@ -16,6 +16,8 @@ from clinical_assets.cohort.assets import build_cohort_assets
 from clinical_assets.cohort.omop_landing import cdm_tables
 from clinical_assets.embeddings.assets import NOTE_VECTORS_KEY, PERSON_KEYS, build_embedding_assets
 from clinical_assets.embeddings.checks import build_embedding_checks
+from clinical_assets.entities.assets import ENTITY_KEYS, MENTIONS_KEY, build_entity_assets
+from clinical_assets.entities.checks import build_entity_checks
 from clinical_assets.entities.graph.assets import GRAPH_KEYS, build_graph_assets
 from clinical_assets.entities.graph.checks import build_graph_checks
 from clinical_assets.entities.relations.assets import RELATION_MODEL_KEYS, RELATIONS_KEY, build_relation_assets
@@ -85,7 +87,6 @@ from sensors.retraining import build_retraining_sensors
 
 __all__ = ["build_defs", "defs"]
 
-MENTIONS = dg.AssetKey(["entities", "mentions"])
 CORPORA = [dg.AssetKey(["entities", f"corpus_{name}"]) for name in ("documents", "mentions", "relations")]
 
 
@@ -149,8 +150,9 @@ def build_defs(
         *build_reference_assets(LANDED_KEY),
         *build_writer_adapters(writers),
         *build_embedding_assets(NOTE_SCOPE, cohort=RISK_COHORT),
-        *build_relation_assets(MENTIONS, CORPORA),
-        *build_graph_assets(MENTIONS, RELATIONS_KEY),
+        *build_entity_assets(NOTE_SCOPE),
+        *build_relation_assets(MENTIONS_KEY, CORPORA),
+        *build_graph_assets(MENTIONS_KEY, RELATIONS_KEY),
         *build_risk_assets(vectors=PERSON_KEYS),
         *build_prediction_assets(predicting, tuned),
         label_report_figures,
@@ -189,6 +191,7 @@ def build_defs(
             *build_summary_checks([stage.as_stage for stage in writing]),
             *build_target_checks(),
             *build_embedding_checks(),
+            *build_entity_checks(),
             *build_relation_checks(),
             *build_graph_checks(),
             *build_risk_checks(),
@@ -201,7 +204,7 @@ def build_defs(
                 per_batch=[
                     key
                     for key in per_batch
-                    if key not in {*model_labels, *summaries, *written, NOTE_VECTORS_KEY, RELATIONS_KEY}
+                    if key not in {*model_labels, *summaries, *written, NOTE_VECTORS_KEY, *ENTITY_KEYS, RELATIONS_KEY}
                 ],
                 intake=intake,
                 landing=landing,
@@ -214,6 +217,7 @@ def build_defs(
                 adapters=[key for entry in trained_here for key in adapter_keys(entry)],
                 summaries=summaries,
                 note_vectors=NOTE_VECTORS_KEY,
+                entities=ENTITY_KEYS,
                 relations=RELATIONS_KEY,
                 relation_model=RELATION_MODEL_KEYS,
                 entity_graph=GRAPH_KEYS,

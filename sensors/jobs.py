@@ -26,6 +26,7 @@ def build_jobs(
     adapters: list[dg.AssetKey],
     summaries: list[dg.AssetKey],
     note_vectors: dg.AssetKey,
+    entities: list[dg.AssetKey],
     relations: dg.AssetKey,
     relation_model: list[dg.AssetKey],
     entity_graph: list[dg.AssetKey],
@@ -111,6 +112,11 @@ def build_jobs(
             "embed_note_batch",
             without_standing_checks([note_vectors]),
             "Vectors of the notes in scope of one note batch, with their checks. Needs the notes in scope.",
+        ),
+        _job(
+            "extract_note_batch",
+            without_standing_checks(entities),
+            "Diseases and chemicals in the notes in scope of one note batch, linked, with their checks. Needs the notes in scope.",
         ),
         _job(
             "train_relation_model",
