@@ -22,6 +22,8 @@ from clinical_assets.entities.graph.assets import GRAPH_KEYS, build_graph_assets
 from clinical_assets.entities.graph.checks import build_graph_checks
 from clinical_assets.entities.relations.assets import RELATION_MODEL_KEYS, RELATIONS_KEY, build_relation_assets
 from clinical_assets.entities.relations.checks import build_relation_checks
+from clinical_assets.entities.corpora.assets import ENTITY_MODEL_KEYS, build_corpus_assets
+from clinical_assets.entities.corpora.checks import build_corpus_checks
 from clinical_assets.exploration.assets import CLEANING_KEYS, seed_cleaning
 from clinical_assets.labels.assets import (
     MODEL_LABELS,
@@ -153,6 +155,7 @@ def build_defs(
         *build_entity_assets(NOTE_SCOPE),
         *build_relation_assets(MENTIONS_KEY, CORPORA),
         *build_graph_assets(MENTIONS_KEY, RELATIONS_KEY),
+        *build_corpus_assets(),
         *build_risk_assets(vectors=PERSON_KEYS),
         *build_prediction_assets(predicting, tuned),
         label_report_figures,
@@ -167,7 +170,7 @@ def build_defs(
     # With the annotation tables, which are read anew before each build: that costs 2 s, and no build is behind on labels.
     writers_adapters = [writer_adapter_key(entry) for entry in writers]
     by_hand = {*writers_adapters, *REFERENCE_KEYS, REVIEW_EXPORT, *CLEANING_KEYS, *PERSON_KEYS, *RISK_KEYS}
-    by_hand |= {*predictions, COMPARISON, *RELATION_MODEL_KEYS, *GRAPH_KEYS}
+    by_hand |= {*predictions, COMPARISON, *ENTITY_MODEL_KEYS, *RELATION_MODEL_KEYS, *GRAPH_KEYS}
     apart = {*per_batch, *landing, *models, *adapters, *by_hand, NOTE_SCOPE}
     warehouse = sorted(spec.key for spec in specs if spec.key not in apart)
     # of what is trained, what this deployment has the machine for
@@ -194,6 +197,7 @@ def build_defs(
             *build_entity_checks(),
             *build_relation_checks(),
             *build_graph_checks(),
+            *build_corpus_checks(),
             *build_risk_checks(),
             *build_prediction_checks(),
             *build_failed_partition_checks(per_batch),
@@ -233,6 +237,7 @@ def build_defs(
                 annotations=[key for key in warehouse if key.path[0] == "annotations"],
                 review_export=REVIEW_EXPORT,
                 exploration=CLEANING_KEYS,
+                entity_model=ENTITY_MODEL_KEYS,
                 daily=[NEAR_DUPLICATES_CHECK],
             ),
         ],

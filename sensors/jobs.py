@@ -40,6 +40,7 @@ def build_jobs(
     annotations: list[dg.AssetKey],
     review_export: dg.AssetKey,
     exploration: list[dg.AssetKey],
+    entity_model: list[dg.AssetKey],
     daily: list[dg.AssetCheckKey],
 ) -> "list[UnresolvedAssetJobDefinition]":
     """Return the jobs over the given assets: per batch intake and rule labels, the warehouse, the landed snapshots, models, annotations.
@@ -96,6 +97,11 @@ def build_jobs(
             "explore_seed_cleaning",
             dg.AssetSelection.assets(*exploration),
             "What the seed's cleaning leaves of the notes in scope: three tables and plots of length. Feeds nothing.",
+        ),
+        _job(
+            "train_entity_model",
+            dg.AssetSelection.assets(*entity_model),
+            "The landed corpora, the model that finds diseases and chemicals, its scores, with their checks. Needs the warehouse.",
         ),
         _job(
             "find_notes_in_scope",
