@@ -51,6 +51,11 @@ ON_REQUEST = {
     "prediction/rows",
     *_TUNED,
 }
+# The corpora are read, and the model is trained, when asked for; scores and profile follow.
+ENTITY_MODEL = {
+    *(f"entities/corpus_{t}" for t in ("documents", "mentions", "relations", "rejects", "profile")),
+    *(f"entities/{t}" for t in ("ner_model", "extraction_scores", "extraction_errors")),
+}
 WAREHOUSE = {
     "notes/note_index", "labels/regex_labels", "labels/concept_counts", "ops/batches", "ops/rejects", "ops/study_parameters",
     "notes/latest_progress_notes", "notes/labelling_scope", "labels/manual_labels", "labels/current_labels", "report/figures",
@@ -80,6 +85,7 @@ WAREHOUSE = {
         "person_scores", "score_drift",
     )),
     *(f"prediction/{t}" for t in ("results", "comparisons", "predictions", "models", "weights")),
+    *(f"entities/{t}" for t in ("extractor_scores", "extractor_errors")),
     *(f"published/{t}" for t in (
         "demographics", "ages", "field_counts", "attrition", "imatinib_sources", "imatinib_overlaps", "survival", "follow_up", "milestones",
     )),
@@ -112,6 +118,7 @@ def test_the_graph_is_what_it_is_meant_to_be(defs) -> None:
         | PERSON_VECTORS
         | RISK
         | PREDICTION
+        | ENTITY_MODEL
     )
     assert {key for key, spec in found.items() if spec.partitions_def} == PER_BATCH
 

@@ -78,7 +78,9 @@ def test_of_overlapping_mentions_the_longest_is_kept() -> None:
 
 
 def test_classes_of_disease_and_composite_codes_are_read() -> None:
-    text = "1|t|colon and other cancers\n1|a|\n1\t0\t23\tcolon and other cancers\tCompositeMention\tD003110|OMIM:114500\n"
+    text = (
+        "1|t|colon and other cancers\n1|a|\n1\t0\t23\tcolon and other cancers\tCompositeMention\tD003110|OMIM:114500\n"
+    )
     (document,) = parse_pubtator(text).documents
     assert document.mentions == (Mention(0, 23, "disease", ("MESH:D003110", "OMIM:114500")),)
 
@@ -93,7 +95,11 @@ def test_any_text_is_parsed_without_an_error_and_mentions_stand_in_it(text: str)
             last = mention.end
 
 
-_WORDS = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\t\n\r|", exclude_categories=("Cs",)), min_size=1, max_size=12)
+_WORDS = st.text(
+    alphabet=st.characters(codec="utf-8", exclude_characters="\t\n\r|", exclude_categories=("Cs",)),
+    min_size=1,
+    max_size=12,
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -112,7 +118,9 @@ def test_what_is_written_is_read_again(parts: list[tuple[str, str]], data: st.Da
         return
     (document,) = parsed.documents
     assert document.text == text
-    assert [(m.start, m.end, m.entity_type) for m in document.mentions] == [(a, b, k.lower()) for a, b, _, k in mentions]
+    assert [(m.start, m.end, m.entity_type) for m in document.mentions] == [
+        (a, b, k.lower()) for a, b, _, k in mentions
+    ]
 
 
 def test_json_lines_are_read_and_bad_ones_set_aside() -> None:
@@ -219,7 +227,7 @@ def test_the_lake_holds_what_was_read_and_unchanged_files_are_not_read_again(fol
     first = store_corpora(lake, folder)
     assert first.read_anew
     assert not store_corpora(lake, folder).read_anew
-    assert [p.document for p in read_placed(lake)][0].mentions == read_corpora(folder).documents[0].document.mentions
+    assert read_placed(lake)[0].document.mentions == read_corpora(folder).documents[0].document.mentions
     assert n_misplaced(lake.read_all("entities/corpus_documents"), lake.read_all("entities/corpus_mentions")) == 0
     (folder / "more_test.txt").write_text(GOOD.replace("11111", "55555").replace("it.", "all."), encoding="utf-8")
     again = store_corpora(lake, folder)
