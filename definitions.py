@@ -18,12 +18,12 @@ from clinical_assets.embeddings.assets import NOTE_VECTORS_KEY, PERSON_KEYS, bui
 from clinical_assets.embeddings.checks import build_embedding_checks
 from clinical_assets.entities.assets import ENTITY_KEYS, MENTIONS_KEY, build_entity_assets
 from clinical_assets.entities.checks import build_entity_checks
+from clinical_assets.entities.corpora.assets import CORPUS_KEYS, ENTITY_MODEL_KEYS, build_corpus_assets
+from clinical_assets.entities.corpora.checks import build_corpus_checks
 from clinical_assets.entities.graph.assets import GRAPH_KEYS, build_graph_assets
 from clinical_assets.entities.graph.checks import build_graph_checks
 from clinical_assets.entities.relations.assets import RELATION_MODEL_KEYS, RELATIONS_KEY, build_relation_assets
 from clinical_assets.entities.relations.checks import build_relation_checks
-from clinical_assets.entities.corpora.assets import ENTITY_MODEL_KEYS, build_corpus_assets
-from clinical_assets.entities.corpora.checks import build_corpus_checks
 from clinical_assets.exploration.assets import CLEANING_KEYS, seed_cleaning
 from clinical_assets.labels.assets import (
     MODEL_LABELS,
@@ -89,8 +89,6 @@ from sensors.retraining import build_retraining_sensors
 
 __all__ = ["build_defs", "defs"]
 
-CORPORA = [dg.AssetKey(["entities", f"corpus_{name}"]) for name in ("documents", "mentions", "relations")]
-
 
 def build_defs(
     *, deployment: DeploymentResource | None = None, resources: Mapping[str, Any] | None = None
@@ -153,7 +151,7 @@ def build_defs(
         *build_writer_adapters(writers),
         *build_embedding_assets(NOTE_SCOPE, cohort=RISK_COHORT),
         *build_entity_assets(NOTE_SCOPE),
-        *build_relation_assets(MENTIONS_KEY, CORPORA),
+        *build_relation_assets(MENTIONS_KEY, CORPUS_KEYS[:3]),
         *build_graph_assets(MENTIONS_KEY, RELATIONS_KEY),
         *build_corpus_assets(),
         *build_risk_assets(vectors=PERSON_KEYS),

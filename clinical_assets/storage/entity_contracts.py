@@ -274,5 +274,4 @@ ENTITY_TABLES: dict[str, pa.Schema] = {
     "entities/graph_edges": GRAPH_EDGES,
     "entities/extraction_scores": EXTRACTION_SCORES,
     "entities/extraction_errors": EXTRACTION_ERRORS,
-    "entities/relation_scores": EXTRACTION_SCORES,
 }

@@ -7,28 +7,30 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from clinical_assets.entities.corpora.annotated import CorpusError
 from clinical_assets.entities.relations.batch import relate_batch
 from clinical_assets.entities.relations.learning import TooFewRelations
 from clinical_assets.entities.relations.scoring import found_by, score_relations, train_on_corpora
 from clinical_assets.entities.relations.store import load_relation_model, save_relation_model
 from clinical_assets.privacy import withhold_messages
-from clinical_assets.storage.entity_contracts import ENTITY_TABLES
+from clinical_assets.storage.entity_contracts import EXTRACTION_SCORES
 from clinical_assets.storage.lake import ContractError
 from clinical_assets.storage.model_folder import StoredModelError
 from resources.deployment import DeploymentResource
 from resources.lake import LakeResource
 from resources.partitions import NOTE_BATCHES
 
-__all__ = ["RELATIONS_KEY", "RELATION_MODEL_KEYS", "build_relation_assets"]
+__all__ = ["RELATIONS_KEY", "RELATION_MODEL_KEYS", "SCORE_BATCH", "SCORE_TABLE", "build_relation_assets"]
 
 _MODEL, _SCORES, RELATIONS_KEY = (
     dg.AssetKey(["entities", name]) for name in ("relation_model", "relation_scores", "relations")
 )
 RELATION_MODEL_KEYS = [_MODEL, _SCORES]
+SCORE_TABLE, SCORE_BATCH = "entities/extraction_scores", "relations"  # beside the scores of mentions
 _COMMON: dict[str, Any] = {"group_name": "entities", "owners": ["team:clinical-nlp"], "code_version": "1"}
 # Training is a decision of a person, or of the job; relations of notes join as soon as there is a model, and go without until then.
 _MANUAL, _JOINS = {"clinical/automation": "manual"}, {"clinical/automation": "what_there_is"}
-_SAFE = (ContractError, OSError, StoredModelError, TooFewRelations)
+_SAFE = (ContractError, CorpusError, OSError, StoredModelError, TooFewRelations)
 
 
 def build_relation_assets(mentions: dg.AssetKey, corpora: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
@@ -45,7 +47,7 @@ def _model(corpora: list[dg.AssetKey]) -> dg.AssetsDefinition:
                 "entities/relations."), **_COMMON),
             dg.AssetSpec(_SCORES, deps=corpora, tags=_MANUAL, kinds={"python", "parquet"}, description=(
                 "How good relations are on documents that were not trained on, beside co-occurrence. One row per corpus, split, task, "
-                "extractor and average. Read by people."), **_COMMON),
+                "extractor and average, in entities/extraction_scores. Read by people."), **_COMMON),
         ],
     )  # fmt: skip
     def relation_model(
@@ -65,8 +67,8 @@ def _model(corpora: list[dg.AssetKey]) -> dg.AssetsDefinition:
         )
         with withhold_messages(*_SAFE):
             rows = score_relations(store, (digest, model), found_by(models))
-        schema = ENTITY_TABLES["entities/relation_scores"]
-        written = store.write("entities/relation_scores", pa.Table.from_pylist(rows, schema), schema)
+        scores = pa.Table.from_pylist(rows, EXTRACTION_SCORES)
+        written = store.write(SCORE_TABLE, scores, EXTRACTION_SCORES, batch=SCORE_BATCH)
         yield dg.MaterializeResult(
             asset_key=_SCORES,
             data_version=dg.DataVersion(written.digest),

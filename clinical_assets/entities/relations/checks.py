@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from clinical_assets.entities.relations.assets import RELATION_MODEL_KEYS, RELATIONS_KEY
+from clinical_assets.entities.relations.assets import RELATION_MODEL_KEYS, RELATIONS_KEY, SCORE_BATCH, SCORE_TABLE
 from clinical_assets.entities.relations.verdicts import evidence_faults, n_without_mentions, worse_than_co_occurrence
 from resources.lake import LakeResource
 from resources.partitions import NOTE_BATCHES
@@ -61,7 +61,7 @@ def _per_batch() -> dg.AssetChecksDefinition:
 @dg.asset_check(asset=RELATION_MODEL_KEYS[1])
 def model_finds_more_than_co_occurrence(lake: LakeResource) -> dg.AssetCheckResult:
     """Warn if on documents that were not trained on the model's F1 is not above that of co-occurrence."""
-    rows = lake.open().read_all("entities/relation_scores").to_pylist()
+    rows = lake.open().read(SCORE_TABLE, SCORE_BATCH).to_pylist()
     worse = worse_than_co_occurrence(rows)
     return dg.AssetCheckResult(
         passed=not worse, severity=_WARN, metadata={"n_scores": len(rows), "not_better": dg.MetadataValue.json(worse)}

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from clinical_assets.entities.corpora.annotated import AnnotatedDocument
+from clinical_assets.entities.corpora.store import read_placed
 from clinical_assets.entities.relations.documents import Document, Mention, Pair, read_document
-from clinical_assets.storage.entity_contracts import ENTITY_TYPES
 from clinical_assets.storage.lake import Lake
 
-__all__ = ["CORPUS_TABLES", "Annotated", "annotated_documents"]
-
-CORPUS_TABLES = ("entities/corpus_documents", "entities/corpus_mentions", "entities/corpus_relations")
+__all__ = ["Annotated", "annotated_documents", "as_document"]
 
 
 @dataclass(frozen=True)
@@ -40,47 +38,32 @@ class Annotated:
 def annotated_documents(lake: Lake, splits: Collection[str]) -> list[Annotated]:
     """Return the documents of these splits, of every corpus in which any relation is annotated.
 
-    In a corpus without any, a pair is not known to be none: it was never asked.
+    In a corpus without any, a pair is not known to be none: nobody was asked.
 
     Raises
     ------
-    ValueError
-        If a mention lies outside its document: the tables are of different reads of the corpus.
+    CorpusError
+        If the tables are not of one reading of the corpora.
     """
-    texts, mentions, relations = (lake.read_all(table).to_pylist() for table in CORPUS_TABLES)
-    asked = {row["corpus"] for row in relations}
-    of_mentions = _by_document(mentions)
-    of_relations = _by_document(relations)
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in texts:
-        if row["corpus"] in asked and row["split"] in splits:
-            found.setdefault((row["corpus"], row["split"]), []).append(row)
-    return [_annotated(*key, found[key], of_mentions, of_relations) for key in sorted(found)]
+    placed = read_placed(lake)
+    asked = {one.corpus for one in placed if one.document.relations}
+    found: dict[tuple[str, str], list[AnnotatedDocument]] = {}
+    for one in placed:
+        if one.corpus in asked and one.split in splits:
+            found.setdefault((one.corpus, one.split), []).append(one.document)
+    return [_annotated(*key, found[key]) for key in sorted(found)]
 
 
-_Rows = dict[tuple[str, str], list[dict[str, Any]]]
+def as_document(one: AnnotatedDocument) -> Document:
+    """Return an annotated document as relations see it."""
+    mentions = (Mention(m.start, m.end, m.entity_type, m.codes) for m in one.mentions)
+    return read_document(one.doc_id, one.text, mentions)
 
 
-def _annotated(corpus: str, split: str, rows: list[dict[str, Any]], mentions: _Rows, relations: _Rows) -> Annotated:
-    documents, gold, sha = [], [], hashlib.sha256()
-    for row in sorted(rows, key=lambda one: str(one["doc_id"])):
-        key = (corpus, row["doc_id"])
-        said = sorted(_mentions(mentions.get(key, ())))
-        pairs = sorted({(one["chemical_code"], one["disease_code"]) for one in relations.get(key, ())})
-        documents.append(read_document(row["doc_id"], row["text"], said))
-        gold.append(frozenset(pairs))
-        sha.update(repr((row["doc_id"], row["text_sha256"], said, pairs)).encode())
+def _annotated(corpus: str, split: str, rows: list[AnnotatedDocument]) -> Annotated:
+    ordered = sorted(rows, key=lambda one: one.doc_id)
+    sha = hashlib.sha256()
+    for one in ordered:
+        sha.update(repr((one.doc_id, one.text, one.mentions, one.relations)).encode("utf-8", "surrogatepass"))
+    documents, gold = [as_document(one) for one in ordered], [frozenset(one.relations) for one in ordered]
     return Annotated(corpus, split, documents, gold, sha.hexdigest()[:32])
-
-
-def _mentions(rows: Iterable[dict[str, Any]]) -> Iterator[Mention]:
-    for row in rows:
-        if row["entity_type"] in ENTITY_TYPES:
-            yield Mention(row["start"], row["end"], row["entity_type"], tuple(row["concept_codes"] or ()))
-
-
-def _by_document(rows: Iterable[dict[str, Any]]) -> _Rows:
-    out: _Rows = {}
-    for row in rows:
-        out.setdefault((row["corpus"], row["doc_id"]), []).append(row)
-    return out

@@ -8,19 +8,16 @@ and counts as missed.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
-
-import numpy as np
 
 from clinical_assets.entities.extraction import Extractor
 from clinical_assets.entities.relations.corpora import Annotated
 from clinical_assets.entities.relations.documents import Document, Mention, Pair, read_document
 from clinical_assets.entities.relations.model import RelationModel
-from clinical_assets.statistics.bootstrap import intervals, replicate_sums
+from clinical_assets.entities.scoring import counts_of, score_sets
 
 __all__ = ["BASELINES", "CodeBook", "found_documents", "relation_scores"]
-
-_REPLICATES, _SEED = 1000, 0
 
 
 def same_abstract(document: Document) -> set[Pair]:
@@ -92,59 +89,14 @@ def relation_scores(
 
 
 def _rows(annotated: Annotated, said: Sequence[Collection[Pair]], **names: str) -> Iterator[dict[str, Any]]:
-    # per document: annotated, found, both
-    counts = np.asarray(
-        [(len(gold), len(set(one)), len(set(gold) & set(one))) for gold, one in zip(annotated.gold, said, strict=True)],
-        dtype=np.float64,
-    ).reshape(-1, 3)
-    if not counts.size:
-        return
-    total = counts.sum(axis=0)
-    persons = np.arange(len(counts))
-    drawn = replicate_sums(persons, counts, n_replicates=_REPLICATES, seed=_SEED)
-    low, high = intervals(_f1(drawn)[:, None])
-    each = _f1(counts)
-    known = ~np.isnan(each)
-    sums = replicate_sums(
-        persons, np.column_stack([np.where(known, each, 0.0), known]), n_replicates=_REPLICATES, seed=_SEED
-    )
-    mean_low, mean_high = intervals(_ratio(sums[:, 0], sums[:, 1])[:, None])
-    common = {
-        "corpus": annotated.corpus,
-        "split": annotated.split,
-        **names,
-        "entity_type": "all",
-        "matching": "strict",
-        "n_documents": len(counts),
-        "n_gold": int(total[0]),
-        "n_found": int(total[1]),
-        "n_true_positive": int(total[2]),
-    }
-    micro = (_ratio(total[2], total[1]), _ratio(total[2], total[0]), _f1(total[None])[0], low[0], high[0])
-    yield _row(common, "micro", micro)
-    precision, recall = _ratio(counts[:, 2], counts[:, 1]), _ratio(counts[:, 2], counts[:, 0])
-    document = (_mean(precision), _mean(recall), _mean(each), mean_low[0], mean_high[0])
-    yield _row(common, "document", document)
-
-
-def _row(common: Mapping[str, Any], average: str, values: Sequence[Any]) -> dict[str, Any]:
-    names = ("precision", "recall", "f1", "f1_low", "f1_high")
-    told = {
-        name: None if np.isnan(value) else round(float(value), 6) for name, value in zip(names, values, strict=True)
-    }
-    return {**common, "average": average, **told}
-
-
-def _f1(counts: Any) -> Any:
-    return _ratio(2 * counts[:, 2], counts[:, 0] + counts[:, 1])
-
-
-def _ratio(part: Any, whole: Any) -> Any:
-    """Return part / whole; nan where there is nothing."""
-    part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
-    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
-
-
-def _mean(values: Any) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if known.size else float("nan")
+    counts = counts_of(annotated.gold, said)
+    for average in ("micro", "document"):
+        yield {
+            "corpus": annotated.corpus,
+            "split": annotated.split,
+            **names,
+            "entity_type": "all",
+            "matching": "strict",
+            "average": average,
+            **asdict(score_sets(counts, average)),
+        }

@@ -11,6 +11,8 @@ from clinical_assets.entities.relations.corpora import annotated_documents
 from clinical_assets.entities.relations.evaluation import CodeBook, found_documents, relation_scores
 from clinical_assets.entities.relations.learning import Parameters, train_relations
 from clinical_assets.entities.relations.model import RelationModel
+from clinical_assets.entities.spacy_extractor import load_spacy_extractor
+from clinical_assets.entities.tagger_store import TaggerError
 from clinical_assets.storage.lake import Lake
 
 __all__ = ["found_by", "score_relations", "train_on_corpora"]
@@ -34,8 +36,11 @@ def train_on_corpora(
 
 
 def found_by(models: Path) -> Extractor | None:
-    """Return the extractor whose mentions are scored as found ones; None where none was trained."""
-    return None
+    """Return the trained extractor, whose mentions are scored as found ones; None where none was trained or it cannot be used."""
+    try:
+        return load_spacy_extractor(models)
+    except TaggerError:
+        return None
 
 
 def score_relations(

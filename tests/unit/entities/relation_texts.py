@@ -33,7 +33,11 @@ def written(n: int, seed: int = 0) -> tuple[list[Document], list[set[Pair]]]:
         culprit, helper = draw.sample(_CHEMICALS, 2)
         harm, ill = draw.choice(_HARMS), draw.choice(_ILLS)
         told = draw.choice(
-            [f"[{culprit}]-induced {{{harm}}}.", f"{{{harm}}} after [{culprit}].", f"[{culprit}] caused {{{harm}}} in a man."]
+            [
+                f"[{culprit}]-induced {{{harm}}}.",
+                f"{{{harm}}} after [{culprit}].",
+                f"[{culprit}] caused {{{harm}}} in a man.",
+            ]
         )
         other = draw.choice(
             [f"Patients with {{{ill}}} were given [{helper}].", f"[{helper}] was used in the treatment of {{{ill}}}."]

@@ -98,7 +98,10 @@ def test_of_a_note_that_landed_twice_the_current_version_counts() -> None:
 
 
 def test_an_empty_lake_gives_an_empty_graph() -> None:
-    assert counted([], [], [{"note_id": 1, "note_date": dt.date(2020, 1, 1), "batch": "b", "text_sha256": "s"}]) == ([], [])
+    assert counted([], [], [{"note_id": 1, "note_date": dt.date(2020, 1, 1), "batch": "b", "text_sha256": "s"}]) == (
+        [],
+        [],
+    )
 
 
 @st.composite
@@ -147,7 +150,9 @@ def test_nothing_small_is_shown_nor_can_it_be_worked_out(graph, k) -> None:
     true |= {("edge", *(one[n] for n in ("source_key", "target_key", "edge_type"))): one["n_persons"] for one in edges}
     hidden = {("node", one["entity_key"]) for one in shown_nodes if one["suppressed"]}
     hidden |= {
-        ("edge", *(one[n] for n in ("source_key", "target_key", "edge_type"))) for one in shown_edges if one["suppressed"]
+        ("edge", *(one[n] for n in ("source_key", "target_key", "edge_type")))
+        for one in shown_edges
+        if one["suppressed"]
     }
     cells, sums, rests = {"|".join(name): n for name, n in true.items()}, [], set()
     for part, whole in nested_pairs(edges):
@@ -175,7 +180,10 @@ def test_no_more_is_withheld_than_is_small_or_gives_a_small_one_away(graph, k) -
 
 def test_small_cells_that_are_shown_are_counted_in_each_way() -> None:
     nodes = [{**node("c", "chemical", 20), "suppressed": False}, {**node("d", "disease", 4), "suppressed": False}]
-    edges = [{**edge("c", "d", "same_sentence", 15), "suppressed": True}, {**edge("c", "x", "same_sentence", 15), "suppressed": False}]
+    edges = [
+        {**edge("c", "d", "same_sentence", 15), "suppressed": True},
+        {**edge("c", "x", "same_sentence", 15), "suppressed": False},
+    ]
     found = small_cells(nodes, edges, 11)
     assert found.n_small == 1
     assert found.n_differences == 2
@@ -203,8 +211,12 @@ def test_files_hold_what_is_shown_and_nothing_else(tmp_path) -> None:
     graph = networkx.read_graphml(paths[0], force_multigraph=True)
     assert set(graph.nodes) == {"c", "d"}
     assert graph.nodes["c"]["name"].split() == ["A", "&", "<B>"]
-    assert graph.nodes["c"]["n_persons"] == 30 and "name" not in graph.nodes["d"]
-    assert {(u, v, key) for u, v, key in graph.edges(keys=True)} == {("c", "d", "same_sentence"), ("c", "d", "worded_causes")}
+    assert graph.nodes["c"]["n_persons"] == 30
+    assert "name" not in graph.nodes["d"]
+    assert {(u, v, key) for u, v, key in graph.edges(keys=True)} == {
+        ("c", "d", "same_sentence"),
+        ("c", "d", "worded_causes"),
+    }
     assert pq.read_table(paths[1]).schema.names == GRAPH_NODES.names
     assert pq.read_table(paths[2], schema=GRAPH_EDGES).num_rows == 2
     assert b"Rare" not in paths[0].read_bytes()
@@ -214,6 +226,8 @@ def test_files_hold_what_is_shown_and_nothing_else(tmp_path) -> None:
 
 
 def test_the_picture_is_of_what_is_shown_and_none_of_nothing() -> None:
-    nodes, edges = withhold([node("c", "chemical", 30), node("d", "disease", 30)], [edge("c", "d", "same_sentence", 30)], 11)
+    nodes, edges = withhold(
+        [node("c", "chemical", 30), node("d", "disease", 30)], [edge("c", "d", "same_sentence", 30)], 11
+    )
     assert graph_figure(nodes, edges).startswith(b"\x89PNG")
     assert graph_figure(*withhold(nodes, edges, 99)) is None

@@ -56,7 +56,12 @@ def test_without_a_model_the_wording_is_told_and_nothing_is_decided() -> None:
         (None, None, None, "none")
     }
     assert (rash["wording"], rash["n_shared_sentences"], rash["sentences_apart"]) == ("causes", 1, 0)
-    assert (fever["wording"], fever["cue_start"], fever["n_shared_sentences"], fever["sentences_apart"]) == ("none", None, 0, 1)
+    assert (fever["wording"], fever["cue_start"], fever["n_shared_sentences"], fever["sentences_apart"]) == (
+        "none",
+        None,
+        0,
+        1,
+    )
 
 
 def test_a_model_decides_by_its_threshold() -> None:
@@ -88,10 +93,13 @@ def test_what_is_not_asserted_is_carried_with_its_assertion(assertion) -> None:
 
 
 def test_an_asserted_mention_is_the_evidence_before_a_nearer_denied_one() -> None:
-    found = related("No {rash} on [imatinib] in May. In June he had {Rash} with it, as all agree.", assertions={"rash": "negated"})
+    found = related(
+        "No {rash} on [imatinib] in May. In June he had {Rash} with it, as all agree.", assertions={"rash": "negated"}
+    )
     row = found["imatinib", "rash"]
     assert row["disease_assertion"] == "affirmed"
-    assert row["sentences_apart"] == 1 and row["wording"] == "none"
+    assert row["sentences_apart"] == 1
+    assert row["wording"] == "none"
 
 
 def test_a_note_with_one_kind_of_mention_or_without_its_text_has_no_row() -> None:
@@ -107,13 +115,16 @@ def lake(tmp_path) -> Lake:
     second, two = noted("{CML}, on [imatinib].", 2)
     stale, three = noted("[Aspirin] and {gout}.", 3)
     notes = [
-        {name: None for name in NOTES.names}
+        dict.fromkeys(NOTES.names)
         | {"note_id": n, "person_id": n + 100, "note_date": DAY, "text": text, "text_sha256": sha(text), "n_chars": len(text),
            "status": "usable", "batch": "b1", "source_file_sha256": "s", "ingested_at": NOW, "note_type": "x", "site": "s"}
         for n, text in ((1, one), (2, two), (3, three + " changed"))
     ]  # fmt: skip
     required = {field.name: "" for field in NOTES if not field.nullable and pa.types.is_string(field.type)}
-    rows = [{k: required.get(k, 0) if v is None and not NOTES.field(k).nullable else v for k, v in row.items()} for row in notes]
+    rows = [
+        {k: required.get(k, 0) if v is None and not NOTES.field(k).nullable else v for k, v in row.items()}
+        for row in notes
+    ]
     lake.write("notes/notes", pa.Table.from_pylist(rows, NOTES), NOTES, batch="b1")
     mentions = [*first, *second, *stale]
     lake.write("entities/mentions", pa.Table.from_pylist(mentions, MENTIONS), MENTIONS, batch="b1")
@@ -123,7 +134,9 @@ def lake(tmp_path) -> Lake:
 def test_a_batch_is_written_whole_and_mentions_of_an_old_text_have_no_relation(lake) -> None:
     done = relate_batch(lake, "b1", None, made_at=NOW, run_id="r")
     rows = lake.read("entities/relations", "b1").to_pylist()
-    assert done.n_notes == 2 and done.n_undecided == len(rows) == 3 and done.n_true == 0
+    assert done.n_notes == 2
+    assert done.n_undecided == len(rows) == 3
+    assert done.n_true == 0
     assert {row["note_id"] for row in rows} == {1, 2}
     mentions = lake.read("entities/mentions", "b1").to_pylist()
     lengths = {row["note_id"]: row["n_chars"] for row in lake.read("notes/notes", "b1").to_pylist()}

@@ -56,7 +56,8 @@ def test_the_same_documents_give_the_same_model(model, tmp_path) -> None:
 def test_a_stored_model_says_the_same_and_holds_no_word_of_a_text(model, tmp_path) -> None:
     digest = save_relation_model(tmp_path, model)
     found = load_relation_model(tmp_path)
-    assert found is not None and found[0] == digest
+    assert found is not None
+    assert found[0] == digest
     documents, _ = written(5, seed=2)
     assert found[1].probabilities(documents) == model.probabilities(documents)
     assert found[1].threshold == model.threshold
@@ -83,7 +84,7 @@ def test_a_model_of_other_features_is_refused(model) -> None:
 
 def test_too_few_relations_are_refused_with_numbers() -> None:
     documents, gold = written(5)
-    with pytest.raises(TooFewRelations, match="5 documents .* at least 10 documents"):
+    with pytest.raises(TooFewRelations, match=r"5 documents .* at least 10 documents"):
         train_relations(documents, gold, SMALL)
 
 

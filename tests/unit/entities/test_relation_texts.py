@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from clinical_assets.entities.relations import documents as documents_module
 from clinical_assets.entities.relations.documents import Mention, gap, read_document
 from clinical_assets.entities.relations.features import FeatureReader
-from clinical_assets.entities.relations.words import N_BUCKETS, WordReader
 from clinical_assets.entities.relations.wording import CAUSES, TREATS, find_wording
+from clinical_assets.entities.relations.words import N_BUCKETS, WordReader
 from tests.unit.entities.relation_texts import marked
 
 
@@ -34,7 +34,8 @@ def test_every_pair_of_any_text_has_the_same_features_and_known_buckets(given_te
     for one in document.mentions:
         start, end = document.sentences[one.sentence]
         if text[slice(*one.mention[:2])].strip():  # blanks between sentences are in none
-            assert start < one.mention.end and one.mention.start < end
+            assert start < one.mention.end
+            assert one.mention.start < end
         assert one.last > one.first
     starts = [span for span in document.sentences for span in span]
     assert starts == sorted(starts)
@@ -125,7 +126,8 @@ def test_a_cue_lies_in_the_sentence_and_outside_the_mentions(text, first, second
         cue = (found.start, found.end)
         assert 0 <= cue[0] < cue[1] <= len(whole)
         assert all(cue[1] <= span[0] or span[1] <= cue[0] for span in (chemical, disease))
-        assert whole[cue[0]].strip() and whole[cue[1] - 1].strip()
+        assert whole[cue[0]].strip()
+        assert whole[cue[1] - 1].strip()
 
 
 def test_every_pattern_of_the_list_names_the_pair_and_one_cue() -> None:
