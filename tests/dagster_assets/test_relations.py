@@ -9,13 +9,12 @@ import pytest
 
 from clinical_assets.entities.corpora.store import store_corpora
 from clinical_assets.entities.relations.assets import SCORE_BATCH, SCORE_TABLE
-from clinical_assets.storage.contracts import LAKE_TABLES
+from clinical_assets.storage.contracts import LAKE_TABLES, NOTES
 from clinical_assets.storage.entity_contracts import MENTIONS
 from clinical_assets.storage.lake import Lake
 from clinical_assets.study.load import DEFAULT_STUDY
 from clinical_assets.synthetic import entity_corpus
-from tests.hospital import note
-from tests.unit.entities.test_note_relations import noted
+from tests.unit.entities.test_note_relations import noted, stored
 
 TOLD = "He developed {rash} while taking [imatinib]. The {rash} was attributed to [imatinib]."
 
@@ -50,15 +49,9 @@ def test_from_a_corpus_to_relations_of_notes_to_a_graph_of_persons(lake, hospita
     # notes 1 to 3 say it, note 4 denies it
     found = [noted(TOLD, i) for i in (1, 2, 3)]
     found.append(noted("No {rash} on [imatinib].", 4, {"rash": "negated"}))
-    hospital.land("b1", *(note(i, i, plain) for i, (_, plain) in enumerate(found, 1)))
-    execute("ingest_note_batch_job", "b1")
-    texts = {row["note_id"]: row for row in lake.read("notes/notes", "b1").to_pylist()}
-    rows = [
-        {**row, "note_sha256": texts[i]["text_sha256"], "person_id": i, "note_date": texts[i]["note_date"]}
-        for i, (mentions, _) in enumerate(found, 1)
-        for row in mentions
-    ]
-    lake.write("entities/mentions", pa.Table.from_pylist(rows, MENTIONS), MENTIONS, batch="b1")
+    lake.write("notes/notes", stored({i: text for i, (_, text) in enumerate(found, 1)}), NOTES, batch="b1")
+    rows = pa.Table.from_pylist([row for mentions, _ in found for row in mentions], MENTIONS)
+    lake.write("entities/mentions", rows, MENTIONS, batch="b1")
 
     undecided = execute("relate_note_batch", "b1")
     assert metadata(undecided, "entities/relations")["n_undecided"] == 4

@@ -54,12 +54,12 @@ def _model(corpora: list[dg.AssetKey]) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, lake: LakeResource, deployment: DeploymentResource
     ) -> Iterator[dg.MaterializeResult]:
         store, models = lake.open(), deployment.settings().models
-        with withhold_messages(*_SAFE):
-            try:
+        try:
+            with withhold_messages(*_SAFE):
                 model = train_on_corpora(store, log=context.log.info)
-            except TooFewRelations as error:
-                raise dg.Failure(str(error), allow_retries=False) from None
-            digest = save_relation_model(models, model)
+                digest = save_relation_model(models, model)
+        except TooFewRelations as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
         yield dg.MaterializeResult(
             asset_key=_MODEL,
             data_version=dg.DataVersion(digest),

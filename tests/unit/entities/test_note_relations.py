@@ -108,26 +108,27 @@ def test_a_note_with_one_kind_of_mention_or_without_its_text_has_no_row() -> Non
     assert list(relation_rows(rows, {}, trained_judge(None), made_at=NOW, run_id="r")) == []
 
 
+def stored(notes: dict[int, str]) -> pa.Table:
+    """Rows of notes with these texts, as intake stores them."""
+    filled = {f.name: "" if pa.types.is_string(f.type) else 0 for f in NOTES if not f.nullable}
+    rows = [
+        {name: filled.get(name) for name in NOTES.names}
+        | {"note_id": n, "person_id": n + 100, "note_date": DAY, "text": text, "text_sha256": sha(text), "n_chars": len(text),
+           "status": "usable", "batch": "b1", "ingested_at": NOW}
+        for n, text in notes.items()
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, NOTES)
+
+
 @pytest.fixture
 def lake(tmp_path) -> Lake:
     lake = Lake(tmp_path)
     first, one = noted("[Imatinib]-induced {rash}. No {fever}.", 1, {"fever": "negated"})
     second, two = noted("{CML}, on [imatinib].", 2)
     stale, three = noted("[Aspirin] and {gout}.", 3)
-    notes = [
-        dict.fromkeys(NOTES.names)
-        | {"note_id": n, "person_id": n + 100, "note_date": DAY, "text": text, "text_sha256": sha(text), "n_chars": len(text),
-           "status": "usable", "batch": "b1", "source_file_sha256": "s", "ingested_at": NOW, "note_type": "x", "site": "s"}
-        for n, text in ((1, one), (2, two), (3, three + " changed"))
-    ]  # fmt: skip
-    required = {field.name: "" for field in NOTES if not field.nullable and pa.types.is_string(field.type)}
-    rows = [
-        {k: required.get(k, 0) if v is None and not NOTES.field(k).nullable else v for k, v in row.items()}
-        for row in notes
-    ]
-    lake.write("notes/notes", pa.Table.from_pylist(rows, NOTES), NOTES, batch="b1")
-    mentions = [*first, *second, *stale]
-    lake.write("entities/mentions", pa.Table.from_pylist(mentions, MENTIONS), MENTIONS, batch="b1")
+    lake.write("notes/notes", stored({1: one, 2: two, 3: three + " changed"}), NOTES, batch="b1")
+    mentions = pa.Table.from_pylist([*first, *second, *stale], MENTIONS)
+    lake.write("entities/mentions", mentions, MENTIONS, batch="b1")
     return lake
 
 
