@@ -112,6 +112,8 @@ def keep_tagger(models: Path, stages: Stages, described: Mapping[str, Any]) -> s
     """Put the finished stages in place as a model, promote it, and return its digest; the same model is kept once."""
     folder = models / FOLDER
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for left in folder.glob(".model.*"):  # of a run that was killed here
+        shutil.rmtree(left, ignore_errors=True)
     work = Path(tempfile.mkdtemp(prefix=".model.", dir=folder))
     try:
         for name in _PARTS:

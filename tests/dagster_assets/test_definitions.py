@@ -55,10 +55,8 @@ ON_REQUEST = {
     *_TUNED,
 }
 # The corpora are read, and the model is trained, when asked for; scores and profile follow.
-ENTITY_MODEL = {
-    *(f"entities/corpus_{t}" for t in ("documents", "mentions", "relations", "rejects", "profile")),
-    *(f"entities/{t}" for t in ("ner_model", "extraction_scores", "extraction_errors")),
-}
+ENTITY_MODEL = {*(f"entities/corpus_{t}" for t in ("documents", "mentions", "relations", "rejects")), "entities/ner_model"}
+ENTITY_SCORES = {f"entities/{t}" for t in ("corpus_profile", "extraction_scores", "extraction_errors")}
 WAREHOUSE = {
     "notes/note_index", "labels/regex_labels", "labels/concept_counts", "ops/batches", "ops/rejects", "ops/study_parameters",
     "notes/latest_progress_notes", "notes/labelling_scope", "labels/manual_labels", "labels/current_labels", "report/figures",
@@ -125,6 +123,7 @@ def test_the_graph_is_what_it_is_meant_to_be(defs) -> None:
         | RELATION_MODEL
         | ENTITY_GRAPH
         | ENTITY_MODEL
+        | ENTITY_SCORES
     )
     assert {key for key, spec in found.items() if spec.partitions_def} == PER_BATCH
 
@@ -152,11 +151,11 @@ def test_everything_but_sources_and_intake_refreshes_by_condition(defs) -> None:
         key for key, label in conditions.items() if label == "refresh_on_change"
     } == MODEL_LABELS | SUMMARIES | NOTE_VECTORS | ENTITIES
     assert {key for key, label in conditions.items() if label == "what_there_is"} == SCORES | RELATIONS
-    assert {key for key, label in conditions.items() if label == "when_fed"} == PREDICTION
+    assert {key for key, label in conditions.items() if label == "when_fed"} == PREDICTION | ENTITY_SCORES
     assert {key for key, label in conditions.items() if label == "keep_history"} == ADAPTED_LABELS
     assert {key for key, label in conditions.items() if label is None} == {k for k in conditions if k.startswith(("landing/",))} | {
         "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "notes/note_scope", *ON_REQUEST, *ADAPTERS, *WRITERS, *REFERENCES,
-        *RELATION_MODEL,
+        *RELATION_MODEL, *ENTITY_MODEL,
     }  # fmt: skip
 
 

@@ -87,7 +87,7 @@ def land_corpora(lake: LakeResource, deployment: DeploymentResource) -> Iterator
 def ner_model(
     context: dg.AssetExecutionContext, lake: LakeResource, warehouse: WarehouseResource, deployment: DeploymentResource
 ) -> dg.MaterializeResult:
-    """The offline model that finds diseases and chemicals, trained on the train splits; one folder of models/entities_spacy per digest.
+    """The offline model that finds diseases and chemicals, trained on the train splits: no rows, a folder of models/entities_spacy.
 
     Minutes on a corpus of 500 abstracts; stopped, it resumes at the stage that was not finished. Read by entities/mentions.
     """
