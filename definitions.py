@@ -16,7 +16,13 @@ from clinical_assets.cohort.assets import build_cohort_assets
 from clinical_assets.cohort.omop_landing import cdm_tables
 from clinical_assets.embeddings.assets import NOTE_VECTORS_KEY, PERSON_KEYS, build_embedding_assets
 from clinical_assets.embeddings.checks import build_embedding_checks
-from clinical_assets.entities.assets import ENTITY_KEYS, MENTIONS_KEY, build_entity_assets
+from clinical_assets.entities.assets import (
+    ENTITY_KEYS,
+    MENTIONS_KEY,
+    build_entity_adapters,
+    build_entity_assets,
+    entity_adapter_key,
+)
 from clinical_assets.entities.checks import build_entity_checks
 from clinical_assets.entities.corpora.assets import CORPUS_KEYS, ENTITY_MODEL_KEYS, build_corpus_assets
 from clinical_assets.entities.corpora.checks import build_corpus_checks
@@ -116,6 +122,7 @@ def build_defs(
     adapted = catalogue.for_task("adapters", "labels")
     writing = written_stages(catalogue)
     writers = [entry for entry in catalogue.writing("verbose") if "adapters" in entry.tasks and not entry.recipe]
+    listers = catalogue.for_task("entities", "adapters")
     model_labels = [
         *(model_labels_key(entry) for entry in labelling),
         *(model_labels_key(entry, adapted=True) for entry in adapted),
@@ -154,6 +161,7 @@ def build_defs(
         *build_relation_assets(MENTIONS_KEY, CORPUS_KEYS[:3]),
         *build_graph_assets(MENTIONS_KEY, RELATIONS_KEY),
         *build_corpus_assets(),
+        *build_entity_adapters(listers),
         *build_risk_assets(vectors=PERSON_KEYS),
         *build_prediction_assets(predicting, tuned),
         label_report_figures,
@@ -169,6 +177,7 @@ def build_defs(
     writers_adapters = [writer_adapter_key(entry) for entry in writers]
     by_hand = {*writers_adapters, *REFERENCE_KEYS, REVIEW_EXPORT, *CLEANING_KEYS, *PERSON_KEYS, *RISK_KEYS}
     by_hand |= {*predictions, COMPARISON, *ENTITY_MODEL_KEYS, *RELATION_MODEL_KEYS, *GRAPH_KEYS}
+    by_hand |= {entity_adapter_key(entry) for entry in listers}
     apart = {*per_batch, *landing, *models, *adapters, *by_hand, NOTE_SCOPE}
     warehouse = sorted(spec.key for spec in specs if spec.key not in apart)
     # of what is trained, what this deployment has the machine for

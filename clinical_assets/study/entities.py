@@ -30,3 +30,9 @@ class Entities(BaseModel):
         (),
         description="corpora that the spacy model is trained on; empty: those that annotate the most types. The others give names",
     )
+    max_new_tokens: int = Field(
+        768,
+        ge=32,
+        le=8_192,
+        description="a language model's answer to one part of a note; longer ones count as truncated",
+    )

@@ -23,7 +23,8 @@ SUMMARIES = {
         "compressed_llama_3_1_8b",
     )
 }  # fmt: skip
-WRITERS = {"adapters/summaries_medgemma_4b_qlora", "adapters/summaries_llama_3_1_8b"}
+LISTERS = {"adapters/entities_llama_3_2_3b", "adapters/entities_biomistral_7b"}
+WRITERS = LISTERS | {"adapters/summaries_medgemma_4b_qlora", "adapters/summaries_llama_3_1_8b"}
 REFERENCES = {"summaries/references", "summaries/reference_rejects"}
 NOTE_VECTORS = {"embeddings/notes"}
 ENTITIES = {"entities/mentions", "entities/notes"}
@@ -85,6 +86,7 @@ WAREHOUSE = {
         "concepts", "events", "windows", "attrition", "pre_index_codes", "charlson", "charlson_codes", "performance", "test_risks",
         "person_scores", "score_drift",
     )),
+    *(f"entities/{t}" for t in ("note_mentions", "note_extractions", "concepts")),
     *(f"prediction/{t}" for t in ("results", "comparisons", "predictions", "models", "weights")),
     *(f"entities/{t}" for t in ("extractor_scores", "extractor_errors")),
     *(f"entities/{t}_mart" for t in ("relations", "graph_nodes", "graph_edges")),
