@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from clinical_assets.entities.graph.withholding import nested_pairs
+from clinical_assets.entities.graph.withholding import Name, nested_pairs
 
 __all__ = ["SmallCells", "n_edges_without_nodes", "small_cells"]
 
@@ -29,13 +29,10 @@ def n_edges_without_nodes(nodes: Sequence[Mapping[str, Any]], edges: Sequence[Ma
 def small_cells(nodes: Sequence[Mapping[str, Any]], edges: Sequence[Mapping[str, Any]], k: int) -> SmallCells:
     """Count what shows, or gives away, a number of persons from 1 to k - 1."""
     rows = [*nodes, *edges]
-    shown = {("node", one["entity_key"]): one["n_persons"] for one in nodes}
+    shown: dict[Name, int | None] = {("node", one["entity_key"]): one["n_persons"] for one in nodes}
     shown |= {("edge", one["source_key"], one["target_key"], one["edge_type"]): one["n_persons"] for one in edges}
-    differences = [
-        shown[whole] - shown[part]
-        for part, whole in nested_pairs(edges)
-        if shown.get(whole) is not None and shown.get(part) is not None
-    ]
+    both = ((shown.get(whole), shown.get(part)) for part, whole in nested_pairs(edges))
+    differences = [whole - part for whole, part in both if whole is not None and part is not None]
     return SmallCells(
         sum(one["n_persons"] is not None and 0 < one["n_persons"] < k for one in rows),
         sum(0 < n < k for n in differences),

@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-__all__ = ["nested_pairs", "withhold"]
+__all__ = ["Name", "nested_pairs", "withhold"]
 
 Row = dict[str, Any]
+Name = tuple[str, ...]  # of a node or an edge
 _SAME = "same_sentence"
 _WORDED = ("worded_treats", "worded_causes")
 _COUNTS = ("n_mentions", "n_names", "n_notes", "n_persons", "first_seen", "last_seen", "mean_probability")
@@ -40,7 +41,7 @@ def withhold(
     """
     if k < 1:
         raise ValueError(f"k is {k}; expected the smallest count that may be shown, at least 1")
-    persons = {("node", one["entity_key"]): int(one["n_persons"]) for one in nodes}
+    persons: dict[Name, int] = {("node", one["entity_key"]): int(one["n_persons"]) for one in nodes}
     persons |= {_name(one): int(one["n_persons"]) for one in edges}
     hidden = {name for name, n in persons.items() if n < k}
     # Those that hold others first: an edge that is withheld anyway gives no difference away.
@@ -57,7 +58,7 @@ def withhold(
     )
 
 
-def nested_pairs(edges: Sequence[Mapping[str, Any]]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+def nested_pairs(edges: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Name, Name]]:
     """Yield (part, whole) for every edge: the persons of the part are among those of the whole."""
     for edge in edges:
         name = _name(edge)
@@ -67,7 +68,7 @@ def nested_pairs(edges: Sequence[Mapping[str, Any]]) -> Iterator[tuple[tuple[str
             yield name, ("edge", edge["source_key"], edge["target_key"], _SAME)
 
 
-def _name(edge: Mapping[str, Any]) -> tuple[str, ...]:
+def _name(edge: Mapping[str, Any]) -> Name:
     return ("edge", edge["source_key"], edge["target_key"], edge["edge_type"])
 
 
