@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clinical_assets.entities.corpora.pubtator import parse_pubtator
 from clinical_assets.entities.extraction import Extraction, Found
-from clinical_assets.entities.relations.corpora import Annotated
+from clinical_assets.entities.relations.corpora import Annotated, as_document
 from clinical_assets.entities.relations.evaluation import CodeBook, found_documents, relation_scores
 from clinical_assets.entities.relations.learning import Parameters, TooFewRelations, best_threshold, train_relations
 from clinical_assets.entities.relations.model import CONTEXT, among_others, pair_table
@@ -181,23 +182,8 @@ def test_an_unreadable_pointer_is_told(tmp_path) -> None:
 
 
 def read_bc5cdr(path: Path):
-    """A reader of PubTator for this test alone."""
-    from clinical_assets.entities.relations.documents import Mention, read_document
-
-    documents, gold = [], []
-    for block in path.read_text(encoding="utf-8").strip().split("\n\n"):
-        lines = block.split("\n")
-        doc_id, _, title = lines[0].split("|", 2)
-        text = title + " " + lines[1].split("|", 2)[2]
-        rows = [line.split("\t") for line in lines[2:]]
-        mentions = [
-            Mention(int(r[1]), int(r[2]), r[4].lower(), tuple(k for k in r[5].split("|") if k != "-1"))
-            for r in rows
-            if r[1] != "CID"
-        ]
-        documents.append(read_document(doc_id, text, mentions))
-        gold.append({(r[2], r[3]) for r in rows if r[1] == "CID"})
-    return documents, gold
+    found = parse_pubtator(path.read_text(encoding="utf-8")).documents
+    return [as_document(one) for one in found], [set(one.relations) for one in found]
 
 
 def test_bc5cdr_relations_with_gold_entities_reach_the_target(public_data) -> None:
