@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from clinical_assets.labels.sentences import sentence_spans
@@ -72,6 +73,10 @@ class Document:
 
     def pairs(self) -> list[Pair]:
         """Return every pair of a chemical and a disease, in order of first mention; of too many (`MOST_PAIRS`), the nearest."""
+        return list(self._pairs)
+
+    @cached_property
+    def _pairs(self) -> list[Pair]:
         found = [(chemical, disease) for chemical in self.chemicals for disease in self.diseases]
         if len(found) <= MOST_PAIRS:
             return found
