@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from clinical_assets.cli.execution import Execution
+from clinical_assets.cli.run_entities import train_entities
 from clinical_assets.cli.run_models import label_with_models, train_meanwhile
 from clinical_assets.cli.run_prediction import predict_quickly
 from clinical_assets.cli.ui import dagster_home
@@ -103,6 +104,7 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
             say(f"[{position}/{len(due) + len(unlabelled)}] {batch}: {'done' if ok else 'FAILED'} in {seconds:.1f} s")
             failed += [] if ok else [batch]
         failed += label_with_models(execution, settings, study, lake, training, say)
+        failed += train_entities(execution, settings, lake, say)
         failed += predict_quickly(execution, settings, study, lake, say)
         ok, seconds = execution.run("build_warehouse_job")
         say(f"warehouse: {'published' if ok else 'FAILED, the old one stands'} in {seconds:.1f} s")

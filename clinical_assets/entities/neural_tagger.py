@@ -120,7 +120,7 @@ def train_neural(
             nlp.update(batch, sgd=optimizer, drop=settings.dropout, losses=losses)
         with pipe.model.use_params(optimizer.averages):
             reached = score(lambda texts: neural_probabilities(nlp, texts))
-            if reached > best:
+            if reached >= best:  # of equals the later, which is all there is where nothing is held back
                 best, since, kept = reached, 0, nlp.to_bytes()
             else:
                 since += 1

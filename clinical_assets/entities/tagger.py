@@ -21,7 +21,7 @@ from clinical_assets.storage.entity_contracts import ENTITY_TYPES
 if TYPE_CHECKING:
     from spacy.language import Language
 
-__all__ = ["Choice", "Tagger", "one_voice"]
+__all__ = ["Choice", "Tagger", "joint", "mentions_from", "mentions_of", "one_voice"]
 
 Floats = npt.NDArray[np.float64]
 _SHORTEST = 3  # characters from which on a name is looked for in the rest of its document
@@ -89,7 +89,12 @@ def joint(fields: Sequence[Floats], network: Sequence[Floats] | None, choice: Ch
 
 def mentions_of(tokens: Sequence[Token], probabilities: Floats, bonus: Floats, again_least: float) -> list[Found]:
     """Return the mentions of one document from P(tag) of its tokens."""
-    tags = one_voice(tokens, probabilities, best_tags(probabilities, bonus), again_least)
+    return mentions_from(tokens, probabilities, best_tags(probabilities, bonus), again_least)
+
+
+def mentions_from(tokens: Sequence[Token], probabilities: Floats, tags: list[str], again_least: float) -> list[Found]:
+    """Return the mentions of one document from its best tags, with one voice."""
+    tags = one_voice(tokens, probabilities, tags, again_least)
     chosen = [float(probabilities[i, _COLUMN[tag]]) for i, tag in enumerate(tags)]
     return decode_tags(tokens, tags, chosen)
 

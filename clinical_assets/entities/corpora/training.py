@@ -132,9 +132,9 @@ def settings_for(documents: Sequence[Gold]) -> TaggerSettings:
     if sum(len(one.text) for one in documents) >= _SMALL:
         return TaggerSettings()
     small = NeuralSettings(
-        width=32, depth=2, epochs=4, patience=2, batch=3, learning_rate=0.003, rows=(2000, 500, 1000, 1000)
+        width=32, depth=2, epochs=3, patience=2, batch=3, learning_rate=0.003, rows=(2000, 500, 1000, 1000)
     )
-    return replace(TaggerSettings(), iterations=20, network=small)
+    return replace(TaggerSettings(), iterations=15, network=small)
 
 
 def train_and_keep(

@@ -177,7 +177,7 @@ def test_no_model_and_a_changed_model_are_refused_with_a_remedy(models: Path, tm
     ):
         before = path.read_bytes() if path in files else None
         path.write_bytes((before or b"") + b" ")
-        with pytest.raises(TaggerError, match="was changed after it was written|is no entity model"):
+        with pytest.raises(TaggerError, match=r"was changed after it was written|is no entity model"):
             load_spacy_extractor(copy)
         if before is None:
             path.unlink()
