@@ -1,6 +1,6 @@
 """Dagster assets of the entities: diseases and chemicals in the notes of a batch."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -66,10 +66,10 @@ def vocabulary_and_extractor(
     return names, choose_extractor(study, names, settings.models, of_catalogue)
 
 
-def build_entity_assets(note_scope: dg.AssetKey) -> list[dg.AssetsDefinition]:
-    """Return the assets. `note_scope` is the asset of the notes in scope of labelling."""
+def build_entity_assets(note_scope: dg.AssetKey, model: dg.AssetKey | None = None) -> list[dg.AssetsDefinition]:
+    """Return the assets. `note_scope` is the asset of the notes in scope of labelling, `model` that of the trained tagger."""
     # not on omop/concept: the build of the warehouse reads mentions, and would ask for all of them again for ever
-    deps = [note_scope]
+    deps = [note_scope, *([model] if model else [])]
     descriptions = {
         MENTIONS_KEY: "Diseases and chemicals in the notes of a batch, with offsets, assertion, section and linked concept. One row per "
         "mention, with its words (lake only). Read by relations, the knowledge graph and entities.note_mentions.",
@@ -146,15 +146,18 @@ def entity_adapter_key(entry: ModelEntry) -> dg.AssetKey:
     return dg.AssetKey(["adapters", f"{ENTITIES_TASK}_{entry.name}"])
 
 
-def build_entity_adapters(entries: list[ModelEntry]) -> list[dg.AssetsDefinition]:
-    """Return the training of each model's adapter for entities, promoted where it is better than its base."""
-    return [_adapter(entry) for entry in entries]
+def build_entity_adapters(entries: list[ModelEntry], corpora: Sequence[dg.AssetKey] = ()) -> list[dg.AssetsDefinition]:
+    """Return the training of each model's adapter for entities, promoted where it is better than its base.
+
+    `corpora` are the assets of the annotated documents (entities/corpus_documents, corpus_mentions, corpus_relations).
+    """
+    return [_adapter(entry, corpora) for entry in entries]
 
 
-def _adapter(entry: ModelEntry) -> dg.AssetsDefinition:
+def _adapter(entry: ModelEntry, corpora: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
     @dg.asset(
         key=entity_adapter_key(entry),
-        deps=[["entities", name] for name in ("corpus_documents", "corpus_mentions", "corpus_relations")],
+        deps=list(corpora),
         group_name="adapters",
         owners=["team:clinical-nlp"],
         kinds={"python", "pytorch", "huggingface"} | ({"gpu"} if entry.profile == "gpu" else set()),

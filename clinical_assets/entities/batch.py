@@ -205,14 +205,13 @@ class _Work:
         """Replace both partitions, unless they stand as they would be written."""
         notes = self.answers.notes_table()
         metadata = {IDENTITY: identity_digest(self._chosen.identity), _STAMP: self._stamp}
-        if self._stands(notes, metadata):
-            return self._lake.written(TABLES[0], self._batch), self._lake.written(TABLES[1], self._batch)
-        mentions = self._lake.write(TABLES[1], self._mentions(), MENTIONS, batch=self._batch, metadata=metadata)
-        failpoint("entities.between_tables")
-        written = self._lake.write(TABLES[0], notes, ENTITY_NOTES, batch=self._batch, metadata=metadata)
+        if not self._stands(notes, metadata):
+            self._lake.write(TABLES[1], self._mentions(), MENTIONS, batch=self._batch, metadata=metadata)
+            failpoint("entities.between_tables")
+            self._lake.write(TABLES[0], notes, ENTITY_NOTES, batch=self._batch, metadata=metadata)
         for table in SHELF:
             self._lake.remove(table, self._batch)
-        return written, mentions
+        return self._lake.written(TABLES[0], self._batch), self._lake.written(TABLES[1], self._batch)
 
     def _stands(self, notes: pa.Table, metadata: dict[str, str]) -> bool:
         for table in TABLES:

@@ -96,6 +96,7 @@ WAREHOUSE = {
     *(f"omop/{t}" for t in (
         "person", "observation_period", "visit_occurrence", "condition_occurrence", "drug_exposure", "procedure_occurrence", "measurement",
         "observation", "death", "care_site", "condition_era", "drug_era", "cdm_source", "concept", "concept_ancestor", "concept_relationship",
+        "concept_synonym",
     )),
 }  # fmt: skip
 

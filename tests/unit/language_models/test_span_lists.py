@@ -79,7 +79,7 @@ def test_whatever_a_model_wants_it_lists_words_of_the_text(family: str) -> None:
                 for part in (part for item in items for part in item):
                     n_items += 1
                     assert part in shown
-    assert n_items or family  # random models may list nothing; the next test makes one list
+    assert n_items or family == "gemma3"  # which never wants any item here
 
 
 def test_a_model_that_will_not_stop_is_cut_and_one_that_says_none_is_believed() -> None:
