@@ -26,6 +26,10 @@ def build_jobs(
     adapters: list[dg.AssetKey],
     summaries: list[dg.AssetKey],
     note_vectors: dg.AssetKey,
+    entities: list[dg.AssetKey],
+    relations: dg.AssetKey,
+    relation_model: list[dg.AssetKey],
+    entity_graph: list[dg.AssetKey],
     person_vectors: list[dg.AssetKey],
     risk: list[dg.AssetKey],
     predictions: list[dg.AssetKey],
@@ -119,6 +123,26 @@ def build_jobs(
             "embed_note_batch",
             without_standing_checks([note_vectors]),
             "Vectors of the notes in scope of one note batch, with their checks. Needs the notes in scope.",
+        ),
+        _job(
+            "extract_note_batch",
+            without_standing_checks(entities),
+            "Diseases and chemicals in the notes in scope of one note batch, linked, with their checks. Needs the notes in scope.",
+        ),
+        _job(
+            "train_relation_model",
+            dg.AssetSelection.assets(*relation_model),
+            "Train the model of relations on the landed corpora and score it on documents left out. Needs the corpora in the lake.",
+        ),
+        _job(
+            "relate_note_batch",
+            without_standing_checks([relations]),
+            "Pairs of chemicals and diseases of one note batch, with their checks. Needs its mentions.",
+        ),
+        _job(
+            "build_entity_graph",
+            dg.AssetSelection.assets(*entity_graph),
+            "Count the knowledge graph over all batches, withhold small numbers, write its files, with its checks. Needs the relations.",
         ),
         _job(
             "embed_persons",
