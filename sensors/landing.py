@@ -10,6 +10,7 @@ import dagster as dg
 from clinical_assets.annotations.landed import annotation_files
 from clinical_assets.cohort.parameters import dbt_vars, parameters_digest
 from clinical_assets.cohort.snapshots import scan_snapshots
+from clinical_assets.entities.applications.trials import trial_files
 from clinical_assets.notes.landing import DueBatch, LandingState, digest_candidates, due_batches, scan
 from clinical_assets.notes.store import held_digests
 from clinical_assets.study.load import StudyError
@@ -28,6 +29,7 @@ _DIGEST_BYTES_PER_TICK = 2 << 30  # about 10 s of hashing; a tick must end well 
 
 _STUDY = "study"  # beside the tables in the cursor; its asset is landing/study
 _ANNOTATIONS = "annotations"  # likewise landing/annotations
+_TRIALS = "trials"  # likewise landing/trials
 
 
 def build_ingest_job(intake: list[dg.AssetKey]) -> "UnresolvedAssetJobDefinition":
@@ -118,9 +120,17 @@ def build_landing_sensors(
             settle_seconds=deployment.settings().settle_seconds,
             files_of=lambda folder, _: annotation_files(folder),
         )
-        for problem in (*found.problems, *labels.problems):
+        trials = scan_snapshots(
+            {_TRIALS: landing.omop_folder().parent / "trials"},
+            seen,
+            now=time.time(),
+            settle_seconds=deployment.settings().settle_seconds,
+            files_of=lambda folder, _: trial_files(folder),
+        )
+        for problem in (*found.problems, *labels.problems, *trials.problems):
             context.log.warning(f"landing: {problem}")
-        known, changed = {**found.known, **labels.known}, {**found.changed, **labels.changed}
+        known = {**found.known, **labels.known, **trials.known}
+        changed = {**found.changed, **labels.changed, **trials.changed}
         try:
             digest = parameters_digest(dbt_vars(deployment.load_study()))
         except StudyError as error:

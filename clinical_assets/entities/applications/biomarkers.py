@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -22,7 +23,7 @@ from clinical_assets.storage.entity_contracts import BIOMARKERS
 from clinical_assets.storage.lake import Lake, Written
 from clinical_assets.study.applications import Biomarker
 
-__all__ = ["RULES_VERSION", "BiomarkerMention", "BiomarkerReader", "find_biomarkers", "read_batch"]
+__all__ = ["RULES_VERSION", "BiomarkerMention", "BiomarkerReader", "find_biomarkers", "offsets_outside", "read_batch"]
 
 # Raise it whenever the same note and list could give another answer.
 RULES_VERSION = "1"
@@ -129,6 +130,21 @@ def read_batch(
         for notes in lake.iter_chunks("notes/notes", batch, rows=_CHUNK, columns=_COLUMNS)
     )
     return lake.write("entities/biomarkers", chunks, BIOMARKERS, batch=batch)
+
+
+def offsets_outside(lake: Lake, batch: str) -> int:
+    """Return how many mentions of a batch are not of the note as it stands, or not inside its text and sentence."""
+    found = lake.read("entities/biomarkers", batch)
+    notes = lake.read("notes/notes", batch, ["note_id", "text_sha256", "n_chars"])
+    with duckdb.connect() as connection:
+        connection.register("found", found)
+        connection.register("notes", notes)
+        return int(
+            connection.sql(
+                "select count(*) from found left join notes on notes.note_id = found.note_id and text_sha256 = note_sha256 "
+                'where text_sha256 is null or "start" < sentence_start or "end" > sentence_end or "end" > n_chars or "start" >= "end"'
+            ).fetchall()[0][0]
+        )
 
 
 def _pattern(term: str, *, bounded: bool = True) -> str:

@@ -5,7 +5,6 @@ The matching itself is SQL: dbt_cohort/models/entities/applications/app_trial_cr
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from clinical_assets.storage.columns import column
 from clinical_assets.study.load import StudyError, parse_block
 from clinical_assets.study.trials import Trial
 
-__all__ = ["TRIAL_CRITERIA", "TRIAL_PROBLEMS", "create_trial_tables", "read_trials", "trial_files", "trials_digest"]
+__all__ = ["TRIAL_CRITERIA", "TRIAL_PROBLEMS", "create_trial_tables", "read_trials", "trial_files"]
 
 MAX_TRIAL_BYTES = 200_000
 
@@ -57,14 +56,6 @@ TRIAL_PROBLEMS = pa.schema(
 def trial_files(folder: Path) -> list[Path]:
     """Return the landed trial files in name order; none where the folder is absent."""
     return sorted(p for p in folder.glob("*.y*ml") if p.suffix in {".yaml", ".yml"} and not p.name.startswith("."))
-
-
-def trials_digest(folder: Path) -> str:
-    """Return the SHA-256 over names and bytes of the landed trial files: their data version."""
-    digest = hashlib.sha256()
-    for path in trial_files(folder):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
 
 
 def read_trials(folder: Path, others: Iterable[Trial] = ()) -> tuple[list[Trial], list[dict[str, Any]]]:

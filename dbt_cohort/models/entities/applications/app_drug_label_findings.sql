@@ -2,7 +2,7 @@
 
 -- Drugs of persons against the landed label table: a drug with a condition that the label speaks against, and a drug for none of
 -- whose labelled indications there is a record. Only drugs of the label table are judged; without one there is no row, and
--- ops says so (the check a_label_table_has_landed). A finding is a reason to look, not an error in treatment.
+-- the check every_row_of_the_label_table_is_used says so. A finding is a reason to look, not an error in treatment.
 -- One row a person, label drug, kind of finding and label condition.
 with labels as (select * from {{ ref('app_drug_labels') }} where status = 'used'),
 
