@@ -59,20 +59,19 @@ class Biomarker(_Strict):
 
 
 _BIOMARKERS = [
-    Biomarker(name="BCR::ABL1", terms=["BCR-ABL1", "BCR-ABL"], case_sensitive=False),
+    Biomarker(name="BCR::ABL1", terms=["BCR-ABL1", "BCR-ABL"]),
     Biomarker(
         name="Philadelphia chromosome",
         terms=["Philadelphia chromosome", "Philadelphia-positive", "Ph+", "Ph-positive", "t(9;22)"],
-        case_sensitive=False,
     ),
-    Biomarker(name="JAK2", terms=["JAK2", "JAK-2"], case_sensitive=False),
-    Biomarker(name="BRCA1", terms=["BRCA1", "BRCA-1"], case_sensitive=False),
-    Biomarker(name="BRCA2", terms=["BRCA2", "BRCA-2"], case_sensitive=False),
-    Biomarker(name="HER2", terms=["HER2", "HER-2", "ERBB2"], case_sensitive=False),
+    Biomarker(name="JAK2", terms=["JAK2", "JAK-2"]),
+    Biomarker(name="BRCA1", terms=["BRCA1", "BRCA-1"]),
+    Biomarker(name="BRCA2", terms=["BRCA2", "BRCA-2"]),
+    Biomarker(name="HER2", terms=["HER2", "Her2", "HER-2", "Her-2", "ERBB2"], case_sensitive=True),
     Biomarker(name="EGFR", terms=["EGFR"], case_sensitive=True),
-    Biomarker(name="KRAS", terms=["KRAS", "K-ras"], case_sensitive=False),
-    Biomarker(name="FLT3", terms=["FLT3", "FLT-3"], case_sensitive=False),
-    Biomarker(name="PD-L1", terms=["PD-L1"], case_sensitive=False),
+    Biomarker(name="KRAS", terms=["KRAS", "K-ras"]),
+    Biomarker(name="FLT3", terms=["FLT3", "FLT-3"]),
+    Biomarker(name="PD-L1", terms=["PD-L1"]),
 ]
 
 

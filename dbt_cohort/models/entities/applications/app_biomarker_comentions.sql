@@ -33,7 +33,7 @@ select
     response,
     case when n_persons >= {{ k }} then n_persons end as n_persons,
     case when n_persons >= {{ k }} then n_sentences end as n_sentences,
-    case when n_persons >= {{ k }} then date_trunc('month', first_seen) end as first_seen,
-    case when n_persons >= {{ k }} then date_trunc('month', last_seen) end as last_seen,
+    case when n_persons >= {{ k }} then cast(date_trunc('month', first_seen) as date) end as first_seen,
+    case when n_persons >= {{ k }} then cast(date_trunc('month', last_seen) as date) end as last_seen,
     n_persons < {{ k }} as is_withheld
 from counted
