@@ -18,6 +18,8 @@ from clinical_assets.embeddings.assets import NOTE_VECTORS_KEY, PERSON_KEYS, bui
 from clinical_assets.embeddings.checks import build_embedding_checks
 from clinical_assets.entities.applications.assets import build_application_assets
 from clinical_assets.entities.applications.checks import build_application_checks
+from clinical_assets.entities.assets import ENTITY_KEYS, build_entity_assets
+from clinical_assets.entities.checks import build_entity_checks
 from clinical_assets.exploration.assets import CLEANING_KEYS, seed_cleaning
 from clinical_assets.labels.assets import (
     MODEL_LABELS,
@@ -144,6 +146,7 @@ def build_defs(
         *build_reference_assets(LANDED_KEY),
         *build_writer_adapters(writers),
         *build_embedding_assets(NOTE_SCOPE, cohort=RISK_COHORT),
+        *build_entity_assets(NOTE_SCOPE),
         *build_risk_assets(vectors=PERSON_KEYS),
         *build_prediction_assets(predicting, tuned),
         label_report_figures,
@@ -183,6 +186,7 @@ def build_defs(
             *build_summary_checks([stage.as_stage for stage in writing]),
             *build_target_checks(),
             *build_embedding_checks(),
+            *build_entity_checks(),
             *build_risk_checks(),
             *build_prediction_checks(),
             *build_application_checks(),
@@ -192,7 +196,9 @@ def build_defs(
             ingest_job,
             *build_jobs(
                 per_batch=[
-                    key for key in per_batch if key not in {*model_labels, *summaries, *written, NOTE_VECTORS_KEY}
+                    key
+                    for key in per_batch
+                    if key not in {*model_labels, *summaries, *written, NOTE_VECTORS_KEY, *ENTITY_KEYS}
                 ],
                 intake=intake,
                 landing=landing,
@@ -205,6 +211,7 @@ def build_defs(
                 adapters=[key for entry in trained_here for key in adapter_keys(entry)],
                 summaries=summaries,
                 note_vectors=NOTE_VECTORS_KEY,
+                entities=ENTITY_KEYS,
                 person_vectors=PERSON_KEYS,
                 risk=[*PERSON_KEYS, *RISK_KEYS],
                 predictions=prediction_keys([entry for entry in predicting if entry.profile == profile]),

@@ -26,6 +26,7 @@ def build_jobs(
     adapters: list[dg.AssetKey],
     summaries: list[dg.AssetKey],
     note_vectors: dg.AssetKey,
+    entities: list[dg.AssetKey],
     person_vectors: list[dg.AssetKey],
     risk: list[dg.AssetKey],
     predictions: list[dg.AssetKey],
@@ -108,6 +109,11 @@ def build_jobs(
             "embed_note_batch",
             without_standing_checks([note_vectors]),
             "Vectors of the notes in scope of one note batch, with their checks. Needs the notes in scope.",
+        ),
+        _job(
+            "extract_note_batch",
+            without_standing_checks(entities),
+            "Diseases and chemicals in the notes in scope of one note batch, linked, with their checks. Needs the notes in scope.",
         ),
         _job(
             "embed_persons",

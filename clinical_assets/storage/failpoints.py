@@ -23,6 +23,8 @@ FAILPOINTS = (
     "model_labels.after_put_by",
     "written_summaries.after_put_by",
     "embeddings.after_part",
+    "entities.after_put_by",
+    "entities.between_tables",
     "lora.before_checkpoint",
     "lora.after_checkpoint",
     "lora.before_replace",

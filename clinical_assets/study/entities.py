@@ -25,3 +25,4 @@ class Entities(BaseModel):
     least_link_score: float = Field(
         0.7, ge=0, le=1, description="cosine similarity below which a mention is not linked to a concept"
     )
+    most_chars: int = Field(500_000, gt=0, description="longer notes are not read: status too_long")

@@ -26,10 +26,11 @@ SUMMARIES = {
 WRITERS = {"adapters/summaries_medgemma_4b_qlora", "adapters/summaries_llama_3_1_8b"}
 REFERENCES = {"summaries/references", "summaries/reference_rejects"}
 NOTE_VECTORS = {"embeddings/notes"}
+ENTITIES = {"entities/mentions", "entities/notes"}
 PERSON_VECTORS = {f"embeddings/{name}" for name in ("terminology", "code_text", "person_vectors")}
 PER_BATCH = {
     "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "labels/regex", "labels/regex_seed", "notes/note_scope",
-} | MODEL_LABELS | ADAPTED_LABELS | SUMMARIES | SCORES | NOTE_VECTORS  # fmt: skip
+} | MODEL_LABELS | ADAPTED_LABELS | SUMMARIES | SCORES | NOTE_VECTORS | ENTITIES  # fmt: skip
 ANNOTATIONS = {"annotations/human_labels", "annotations/rejects", "annotations/adjudicated", "annotations/splits"}
 # Evaluating and promoting a risk model is asked for; its cohort, scores and drift follow by themselves.
 RISK = {"risk/cohort", "risk/scores", "risk/drift"}
@@ -136,7 +137,7 @@ def test_everything_but_sources_and_intake_refreshes_by_condition(defs) -> None:
     } == WAREHOUSE | MODELS | PERSON_VECTORS | RISK
     assert {
         key for key, label in conditions.items() if label == "refresh_on_change"
-    } == MODEL_LABELS | SUMMARIES | NOTE_VECTORS
+    } == MODEL_LABELS | SUMMARIES | NOTE_VECTORS | ENTITIES
     assert {key for key, label in conditions.items() if label == "what_there_is"} == SCORES
     assert {key for key, label in conditions.items() if label == "when_fed"} == PREDICTION
     assert {key for key, label in conditions.items() if label == "keep_history"} == ADAPTED_LABELS
