@@ -13,14 +13,14 @@ import jinja2
 import pyarrow as pa
 import yaml
 
-from clinical_assets.entities.applications.trials import TRIAL_CRITERIA, TRIAL_PROBLEMS
+from clinical_assets.entities.applications.trials import TRIAL_CRITERIA
 from clinical_assets.storage.entity_contracts import BIOMARKERS, MENTIONS, RELATIONS
 
 ROOT = Path(__file__).resolve().parents[1] / "dbt_cohort"
 MODELS = ROOT / "models" / "entities" / "applications"
 SHA = "a" * 64
 LAKE = {"lake_entities_mentions": MENTIONS, "lake_entities_relations": RELATIONS, "lake_entities_biomarkers": BIOMARKERS}
-TRIALS = {"trials_trial_criteria": TRIAL_CRITERIA, "trials_trial_problems": TRIAL_PROBLEMS}
+TRIALS = {"trials_trial_criteria": TRIAL_CRITERIA}
 
 
 @lru_cache(maxsize=1)

@@ -27,10 +27,11 @@ WRITERS = {"adapters/summaries_medgemma_4b_qlora", "adapters/summaries_llama_3_1
 REFERENCES = {"summaries/references", "summaries/reference_rejects"}
 NOTE_VECTORS = {"embeddings/notes"}
 ENTITIES = {"entities/mentions", "entities/notes"}
+BIOMARKERS = {"entities/biomarkers"}
 PERSON_VECTORS = {f"embeddings/{name}" for name in ("terminology", "code_text", "person_vectors")}
 PER_BATCH = {
     "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "labels/regex", "labels/regex_seed", "notes/note_scope",
-} | MODEL_LABELS | ADAPTED_LABELS | SUMMARIES | SCORES | NOTE_VECTORS | ENTITIES  # fmt: skip
+} | MODEL_LABELS | ADAPTED_LABELS | SUMMARIES | SCORES | NOTE_VECTORS | ENTITIES | BIOMARKERS  # fmt: skip
 ANNOTATIONS = {"annotations/human_labels", "annotations/rejects", "annotations/adjudicated", "annotations/splits"}
 # Evaluating and promoting a risk model is asked for; its cohort, scores and drift follow by themselves.
 RISK = {"risk/cohort", "risk/scores", "risk/drift"}
@@ -80,6 +81,12 @@ WAREHOUSE = {
         "person_scores", "score_drift",
     )),
     *(f"prediction/{t}" for t in ("results", "comparisons", "predictions", "models", "weights")),
+    *(f"applications/{t}" for t in (
+        "patient_lists", "drug_event_counts", "drug_event_pairs", "published_drug_events", "treatment_patterns", "treatment_lines",
+        "treatment_sequences", "prevalence_counts", "prevalence", "drug_labels", "drug_label_findings", "monthly_counts", "trend_alarms",
+        "trial_problems", "trial_criteria", "trial_matches", "biomarker_mentions", "biomarker_comentions",
+    )),
+    "report/application_figures",
     *(f"published/{t}" for t in (
         "demographics", "ages", "field_counts", "attrition", "imatinib_sources", "imatinib_overlaps", "survival", "follow_up", "milestones",
     )),
@@ -137,7 +144,7 @@ def test_everything_but_sources_and_intake_refreshes_by_condition(defs) -> None:
     } == WAREHOUSE | MODELS | PERSON_VECTORS | RISK
     assert {
         key for key, label in conditions.items() if label == "refresh_on_change"
-    } == MODEL_LABELS | SUMMARIES | NOTE_VECTORS | ENTITIES
+    } == MODEL_LABELS | SUMMARIES | NOTE_VECTORS | ENTITIES | BIOMARKERS
     assert {key for key, label in conditions.items() if label == "what_there_is"} == SCORES
     assert {key for key, label in conditions.items() if label == "when_fed"} == PREDICTION
     assert {key for key, label in conditions.items() if label == "keep_history"} == ADAPTED_LABELS

@@ -16,22 +16,22 @@ from clinical_assets.storage.columns import column
 from clinical_assets.study.load import StudyError, parse_block
 from clinical_assets.study.trials import Trial
 
-__all__ = ["TRIAL_CRITERIA", "TRIAL_PROBLEMS", "create_trial_tables", "read_trials", "trial_files"]
+__all__ = ["TRIAL_CRITERIA", "create_trials_table", "read_trials", "trial_files"]
 
 MAX_TRIAL_BYTES = 200_000
 
 TRIAL_CRITERIA = pa.schema(
     [
         column("trial", pa.string(), "Name of the trial", nullable=False),
-        column("title", pa.string(), "Its title", nullable=False),
-        column("source", pa.string(), "Where the criteria come from", nullable=False),
+        column("title", pa.string(), "Its title"),
+        column("source", pa.string(), "Where the criteria come from"),
         column("as_of", pa.date32(), "Day of matching; null: the last day of the data"),
-        column("criterion_order", pa.int32(), "From 1, as written", nullable=False),
-        column("criterion", pa.string(), "Name of the criterion", nullable=False),
-        column("kind", pa.string(), "inclusion | exclusion", nullable=False),
-        column("fact", pa.string(), "condition | drug | procedure | lab | age | sex | note_field", nullable=False),
+        column("criterion_order", pa.int32(), "From 1, as written"),
+        column("criterion", pa.string(), "Name of the criterion"),
+        column("kind", pa.string(), "inclusion | exclusion"),
+        column("fact", pa.string(), "condition | drug | procedure | lab | age | sex | note_field"),
         column("concepts", pa.list_(pa.int64()), "OMOP concepts asked for; empty where the fact has none"),
-        column("include_descendants", pa.bool_(), "Descendants count as well", nullable=False),
+        column("include_descendants", pa.bool_(), "Descendants count as well"),
         column("comparator", pa.string(), "Of a laboratory value"),
         column("limit_value", pa.float64(), "What a laboratory value is compared with"),
         column("unit", pa.string(), "Its unit"),
@@ -40,15 +40,8 @@ TRIAL_CRITERIA = pa.schema(
         column("sex", pa.string(), "female | male"),
         column("note_field", pa.string(), "Field of the study"),
         column("within_days", pa.int32(), "Only facts of so many days before the day of matching"),
-        column("no_record_means", pa.string(), "unknown | absent", nullable=False),
-    ]
-)
-
-TRIAL_PROBLEMS = pa.schema(
-    [
-        column("trial", pa.string(), "Trial, or file where it could not be read", nullable=False),
-        column("criterion", pa.string(), "Criterion, where the problem is of one"),
-        column("problem", pa.string(), "What is wrong, what is expected, how to mend it", nullable=False),
+        column("no_record_means", pa.string(), "unknown | absent"),
+        column("problem", pa.string(), "Why a file cannot be used: it has a row per problem, and no criteria; null otherwise"),
     ]
 )
 
@@ -71,7 +64,7 @@ def read_trials(folder: Path, others: Iterable[Trial] = ()) -> tuple[list[Trial]
     Returns
     -------
     list of Trial, list of dict
-        The trials, and rows of TRIAL_PROBLEMS.
+        The trials, and rows of TRIAL_CRITERIA that hold a problem.
     """
     trials, problems = list(others), []
     for path in trial_files(folder):
@@ -92,22 +85,18 @@ def read_trials(folder: Path, others: Iterable[Trial] = ()) -> tuple[list[Trial]
     return trials, problems
 
 
-def create_trial_tables(
+def create_trials_table(
     connection: duckdb.DuckDBPyConnection, folder: Path, study_trials: Sequence[Mapping[str, Any]] = ()
 ) -> None:
-    """Create ``landing.trial_criteria`` and ``landing.trial_problems``; schema ``landing`` must exist.
+    """Create ``landing.trial_criteria``, with problems of files among its rows; schema ``landing`` must exist.
 
     `study_trials` are the study's trials as JSON (the dbt var ``trials``).
     """
     trials, problems = read_trials(folder, [Trial.model_validate(dict(trial)) for trial in study_trials])
-    rows = [row for trial in trials for row in _rows(trial)]
-    for table, schema, content in (
-        ("trial_criteria", TRIAL_CRITERIA, rows),
-        ("trial_problems", TRIAL_PROBLEMS, problems),
-    ):
-        connection.register("trials_arrow", pa.Table.from_pylist(content, schema=schema))
-        connection.execute(f"create or replace table landing.{table} as select * from trials_arrow")
-        connection.unregister("trials_arrow")
+    rows = [*(row for trial in trials for row in _rows(trial)), *problems]
+    connection.register("trials_arrow", pa.Table.from_pylist(rows, schema=TRIAL_CRITERIA))
+    connection.execute("create or replace table landing.trial_criteria as select * from trials_arrow")
+    connection.unregister("trials_arrow")
 
 
 def _rows(trial: Trial) -> Iterable[dict[str, Any]]:
@@ -138,4 +127,4 @@ def _rows(trial: Trial) -> Iterable[dict[str, Any]]:
 
 
 def _problem(trial: str, problem: str) -> dict[str, Any]:
-    return {"trial": trial, "criterion": None, "problem": problem}
+    return {"trial": trial, "problem": problem}

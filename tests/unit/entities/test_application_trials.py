@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from clinical_assets.entities.applications.trials import create_trial_tables, read_trials
+from clinical_assets.entities.applications.trials import create_trials_table, read_trials
 from clinical_assets.study.load import StudyError, parse_block
 from clinical_assets.study.trials import Trial
 from clinical_assets.synthetic.application_inputs import DEMO_TRIAL, write_application_inputs
@@ -63,7 +63,7 @@ def test_trials_of_study_and_folder_become_one_row_a_criterion(tmp_path: Path) -
     other = parse_block(Trial, trial("  - {name: a, sex: male}"), source="x").model_dump(mode="json")
     with duckdb.connect() as connection:
         connection.execute("create schema landing")
-        create_trial_tables(connection, tmp_path / "trials", [other])
+        create_trials_table(connection, tmp_path / "trials", [other])
         rows = connection.sql("select trial, criterion_order, fact from landing.trial_criteria order by all").fetchall()
     assert rows[-1] == ("t", 1, "sex")
     assert [row[2] for row in rows[:-1]] == ["condition", "drug", "lab", "age", "condition", "procedure", "note_field"]
@@ -84,9 +84,8 @@ def matched(*criteria: str, fill: Any = lambda _: None) -> Warehouse:
     fill(warehouse)
     model = parse_block(Trial, trial("\n".join(f"  - {c}" for c in criteria)), source="t").model_dump(mode="json")
     warehouse.connection.execute("create schema landing")
-    create_trial_tables(warehouse.connection, Path("nowhere"), [model])
-    for table in ("trial_criteria", "trial_problems"):
-        warehouse.connection.execute(f"create or replace table trials_{table} as select * from landing.{table}")
+    create_trials_table(warehouse.connection, Path("nowhere"), [model])
+    warehouse.connection.execute("create or replace table trials_trial_criteria as select * from landing.trial_criteria")
     warehouse.build("app_trial_problems", "app_trial_criteria", "app_trial_matches")
     return warehouse
 

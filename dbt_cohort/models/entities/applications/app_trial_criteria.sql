@@ -10,6 +10,7 @@ with criteria as (
         problem.trial is not null as has_problem
     from {{ source('trials', 'trial_criteria') }} as asked
     left join (select distinct trial, criterion from {{ ref('app_trial_problems') }}) as problem using (trial, criterion)
+    where asked.problem is null
 ),
 
 windows as (

@@ -5,6 +5,7 @@
 with asked as (
     select distinct trial, criterion, fact, unit, note_field, unnest(concepts) as concept_id
     from {{ source('trials', 'trial_criteria') }}
+    where problem is null
 ),
 
 known_units as (
@@ -13,7 +14,7 @@ known_units as (
     select distinct lower(unit_source_value) from {{ ref('stg_omop__measurement') }}
 )
 
-select trial, criterion, problem from {{ source('trials', 'trial_problems') }}
+select trial, criterion, problem from {{ source('trials', 'trial_criteria') }} where problem is not null
 
 union all
 
