@@ -96,7 +96,7 @@ def count_pairs(
         connection.register(
             "exposed", pa.table({n: pa.array([t[i] for t in doubles], texts) for i, n in enumerate(("r", "drug"))})
         )
-        found = connection.execute(
+        found = connection.sql(
             """
             with events as (select distinct r, event from pairs),
             drugs as (select drug, count(*) as n from exposed group by all),
@@ -109,6 +109,6 @@ def count_pairs(
             group by drug, event, drugs.n, events_n.n, crossed.n, total.n
             order by a desc, drug, event
             """,
-            [source, minimum_reports],
+            params=[source, minimum_reports],
         )
         return found.to_arrow_table()
