@@ -20,6 +20,7 @@ def land_demo_hospital(settings: Settings, *, persons: int, seed: int, say: Call
     """
     from clinical_assets.synthetic.application_inputs import write_application_inputs
     from clinical_assets.synthetic.config import HospitalConfig
+    from clinical_assets.synthetic.entity_corpus import write_corpus
     from clinical_assets.synthetic.hospital import build_hospital
     from clinical_assets.synthetic.placenta_trial import write_trial
     from clinical_assets.synthetic.write import write_landing
@@ -34,6 +35,7 @@ def land_demo_hospital(settings: Settings, *, persons: int, seed: int, say: Call
     write_landing(hospital, landing)
     write_trial(landing, seed=seed)
     write_application_inputs(landing)
+    write_corpus(landing, seed=seed)
     n_notes = sum(batch.num_rows for batch in hospital.note_batches.values())
     say(
         f"demo hospital (synthetic, seed {seed}): {persons:,} persons, {n_notes:,} note rows in "

@@ -48,8 +48,10 @@ class ClinicalDbtTranslator(DagsterDbtTranslator):
         if any(dep.asset_key in self._behind for dep in spec.deps):
             keys = [key for dep in spec.deps for key in self._behind.get(dep.asset_key, [dep.asset_key])]
             spec = spec.replace_attributes(deps=list(dict.fromkeys(keys)))
+        # A table that is named as the lake's table it publishes says by which key it is told apart.
+        own = node["config"]["meta"].get("dagster", {}).get("asset_key")
         return spec.replace_attributes(
-            key=dg.AssetKey([node["schema"], node["alias"]]), kinds={"dbt", "duckdb"}
+            key=dg.AssetKey(own or [node["schema"], node["alias"]]), kinds={"dbt", "duckdb"}
         ).merge_attributes(metadata={"dagster/table_name": table})
 
 

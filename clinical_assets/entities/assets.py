@@ -8,8 +8,8 @@ import dagster as dg
 
 from clinical_assets.entities.batch import EntityRun, extract_batch
 from clinical_assets.entities.choice import ChosenExtractor, choose_extractor
-from clinical_assets.entities.linker import Linker
 from clinical_assets.entities.concepts import Vocabulary, concept_names
+from clinical_assets.entities.linker import Linker
 from clinical_assets.labels.scope import notes_in_scope
 from clinical_assets.study.model import Study
 from resources.deployment import DeploymentResource
@@ -18,7 +18,7 @@ from resources.lake import LakeResource
 from resources.partitions import NOTE_BATCHES
 from resources.warehouse import WarehouseResource
 
-__all__ = ["ENTITY_KEYS", "build_entity_assets", "scope_of", "vocabulary_and_extractor"]
+__all__ = ["ENTITY_KEYS", "MENTIONS_KEY", "build_entity_assets", "scope_of", "vocabulary_and_extractor"]
 
 NOTES_KEY, MENTIONS_KEY = (dg.AssetKey(["entities", name]) for name in ("notes", "mentions"))
 ENTITY_KEYS = [MENTIONS_KEY, NOTES_KEY]

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from clinical_assets.entities.concepts import Vocabulary
 from clinical_assets.entities.extraction import Extractor
 from clinical_assets.entities.gazetteer import GAZETTEER, GazetteerExtractor, gazetteer_names, names_revision
-from clinical_assets.entities.concepts import Vocabulary
 from clinical_assets.study.model import Study
 
 __all__ = ["SPACY", "ChosenExtractor", "ExtractorError", "choose_extractor", "opened"]

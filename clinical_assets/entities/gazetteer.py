@@ -9,8 +9,8 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from clinical_assets.entities.extraction import Extraction, Found
 from clinical_assets.entities.concepts import ConceptName, general_names, study_names
+from clinical_assets.entities.extraction import Extraction, Found
 from clinical_assets.labels.folding import fold, is_word
 from clinical_assets.study.model import Study
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from clinical_assets.entities.concepts import Concept, Vocabulary, comparable
 from clinical_assets.entities.link_guards import may_be_same
 from clinical_assets.entities.linker_index import linker_sha, open_generators
-from clinical_assets.entities.concepts import Concept, Vocabulary, comparable
 
 __all__ = ["LINKER_VERSION", "Link", "Linker"]
 

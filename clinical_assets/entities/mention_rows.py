@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from clinical_assets.entities.note_abbreviations import long_forms
+from clinical_assets.entities.concepts import general_names, normalised
 from clinical_assets.entities.extraction import Found
 from clinical_assets.entities.linker import LINKER_VERSION, Linker
-from clinical_assets.entities.concepts import general_names, normalised
+from clinical_assets.entities.note_abbreviations import long_forms
 from clinical_assets.labels.assertion import AssertionEngine, SectionIndex
 from clinical_assets.labels.cue_words import LEXICON_TEXT
 from clinical_assets.labels.lexicon import SECTION_PRIORS

@@ -12,7 +12,9 @@ from clinical_assets.storage.columns import TIMESTAMP, column
 __all__ = [
     "BIOMARKERS",
     "CORPUS_DOCUMENTS",
+    "CORPUS_MEASURES",
     "CORPUS_MENTIONS",
+    "CORPUS_PROFILE",
     "CORPUS_REJECTS",
     "CORPUS_RELATIONS",
     "CORPUS_SPLITS",
@@ -76,6 +78,22 @@ CORPUS_REJECTS = pa.schema(
         column("doc_id", pa.string(), "Document, where it could be read"),
         column("reason", pa.string(), "Machine-readable reason, e.g. text_differs_at_offset", nullable=False),
         column("detail", pa.string(), "What was expected and how to mend it; never text of a document", nullable=False),
+    ]
+)
+
+CORPUS_MEASURES = (
+    "n_documents", "n_without_mentions", "n_relations", "n_characters", "median_characters", "longest_characters", "n_mentions", "n_names",
+    "n_codes", "share_hyphenated", "share_without_code", "n_mentions_of_code", "n_set_aside", "n_duplicates", "n_shared_articles",
+)  # fmt: skip
+
+CORPUS_PROFILE = pa.schema(
+    [
+        column("corpus", pa.string(), "Corpus", nullable=False),
+        column("split", pa.string(), " | ".join(CORPUS_SPLITS) + " | all", nullable=False),
+        column("measure", pa.string(), " | ".join(CORPUS_MEASURES), nullable=False),
+        column("entity_type", pa.string(), " | ".join(ENTITY_TYPES) + " | all", nullable=False),
+        column("concept_code", pa.string(), "Code of the concept, for n_mentions_of_code; else null"),
+        column("value", pa.float64(), "Count, characters, or share from 0 to 1", nullable=False),
     ]
 )
 
@@ -168,6 +186,7 @@ RELATIONS = pa.schema(
         column("chemical_assertion", pa.string(), "Assertion of that mention", nullable=False),
         column("disease_assertion", pa.string(), "Assertion of that mention", nullable=False),
         *_RUN,
+        column("sentences_apart", pa.int32(), "Sentences from one of these mentions to the other; 0 within one", nullable=False),
     ]
 )
 
@@ -271,6 +290,7 @@ ENTITY_TABLES: dict[str, pa.Schema] = {
     "entities/corpus_mentions": CORPUS_MENTIONS,
     "entities/corpus_relations": CORPUS_RELATIONS,
     "entities/corpus_rejects": CORPUS_REJECTS,
+    "entities/corpus_profile": CORPUS_PROFILE,
     "entities/notes": ENTITY_NOTES,
     "entities/mentions": MENTIONS,
     "entities/relations": RELATIONS,

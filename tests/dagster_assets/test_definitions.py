@@ -28,10 +28,13 @@ REFERENCES = {"summaries/references", "summaries/reference_rejects"}
 NOTE_VECTORS = {"embeddings/notes"}
 ENTITIES = {"entities/mentions", "entities/notes"}
 BIOMARKERS = {"entities/biomarkers"}
+RELATIONS = {"entities/relations"}
+RELATION_MODEL = {"entities/relation_model", "entities/relation_scores"}  # trained when a person asks
+ENTITY_GRAPH = {"entities/graph_nodes", "entities/graph_edges"}
 PERSON_VECTORS = {f"embeddings/{name}" for name in ("terminology", "code_text", "person_vectors")}
 PER_BATCH = {
     "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "labels/regex", "labels/regex_seed", "notes/note_scope",
-} | MODEL_LABELS | ADAPTED_LABELS | SUMMARIES | SCORES | NOTE_VECTORS | ENTITIES | BIOMARKERS  # fmt: skip
+} | MODEL_LABELS | ADAPTED_LABELS | SUMMARIES | SCORES | NOTE_VECTORS | ENTITIES | RELATIONS | BIOMARKERS  # fmt: skip
 ANNOTATIONS = {"annotations/human_labels", "annotations/rejects", "annotations/adjudicated", "annotations/splits"}
 # Evaluating and promoting a risk model is asked for; its cohort, scores and drift follow by themselves.
 RISK = {"risk/cohort", "risk/scores", "risk/drift"}
@@ -51,6 +54,11 @@ ON_REQUEST = {
     *RISK_ON_REQUEST,
     "prediction/rows",
     *_TUNED,
+}
+# The corpora are read, and the model is trained, when asked for; scores and profile follow.
+ENTITY_MODEL = {
+    *(f"entities/corpus_{t}" for t in ("documents", "mentions", "relations", "rejects", "profile")),
+    *(f"entities/{t}" for t in ("ner_model", "extraction_scores", "extraction_errors")),
 }
 WAREHOUSE = {
     "notes/note_index", "labels/regex_labels", "labels/concept_counts", "ops/batches", "ops/rejects", "ops/study_parameters",
@@ -87,6 +95,8 @@ WAREHOUSE = {
         "trial_problems", "trial_criteria", "trial_matches", "biomarker_mentions", "biomarker_comentions",
     )),
     "report/application_figures",
+    *(f"entities/{t}" for t in ("extractor_scores", "extractor_errors")),
+    *(f"entities/{t}_mart" for t in ("relations", "graph_nodes", "graph_edges")),
     *(f"published/{t}" for t in (
         "demographics", "ages", "field_counts", "attrition", "imatinib_sources", "imatinib_overlaps", "survival", "follow_up", "milestones",
     )),
@@ -119,6 +129,9 @@ def test_the_graph_is_what_it_is_meant_to_be(defs) -> None:
         | PERSON_VECTORS
         | RISK
         | PREDICTION
+        | RELATION_MODEL
+        | ENTITY_GRAPH
+        | ENTITY_MODEL
     )
     assert {key for key, spec in found.items() if spec.partitions_def} == PER_BATCH
 
@@ -141,15 +154,16 @@ def test_everything_but_sources_and_intake_refreshes_by_condition(defs) -> None:
     assert {key for key, label in conditions.items() if label == "follow_code"} == {"labels/regex", "labels/regex_seed"}
     assert {
         key for key, label in conditions.items() if label == "refresh_aggregate"
-    } == WAREHOUSE | MODELS | PERSON_VECTORS | RISK
+    } == WAREHOUSE | MODELS | PERSON_VECTORS | RISK | ENTITY_GRAPH
     assert {
         key for key, label in conditions.items() if label == "refresh_on_change"
     } == MODEL_LABELS | SUMMARIES | NOTE_VECTORS | ENTITIES | BIOMARKERS
-    assert {key for key, label in conditions.items() if label == "what_there_is"} == SCORES
+    assert {key for key, label in conditions.items() if label == "what_there_is"} == SCORES | RELATIONS
     assert {key for key, label in conditions.items() if label == "when_fed"} == PREDICTION
     assert {key for key, label in conditions.items() if label == "keep_history"} == ADAPTED_LABELS
     assert {key for key, label in conditions.items() if label is None} == {k for k in conditions if k.startswith(("landing/",))} | {
         "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "notes/note_scope", *ON_REQUEST, *ADAPTERS, *WRITERS, *REFERENCES,
+        *RELATION_MODEL,
     }  # fmt: skip
 
 

@@ -15,9 +15,9 @@ import pytest
 
 from clinical_assets.entities.batch import EntityRun, extract_batch
 from clinical_assets.entities.choice import ChosenExtractor
+from clinical_assets.entities.concepts import Concept, ConceptName, Vocabulary, normalised
 from clinical_assets.entities.extraction import Extraction, Found
 from clinical_assets.entities.linker import Linker
-from clinical_assets.entities.concepts import Concept, ConceptName, Vocabulary, normalised
 from clinical_assets.notes.sections import sections_table
 from clinical_assets.storage.contracts import NOTES, SECTIONS, VOLATILE
 from clinical_assets.storage.lake import Lake

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinical_assets.entities.choice import ExtractorError, choose_extractor, opened
-from clinical_assets.entities.gazetteer import GazetteerExtractor, gazetteer_names, names_revision
 from clinical_assets.entities.concepts import ConceptName
+from clinical_assets.entities.gazetteer import GazetteerExtractor, gazetteer_names, names_revision
 from clinical_assets.entities.windows import combined, extract_texts, windows_of
 from clinical_assets.study.load import load_study
 from tests.unit.entities.conftest import names_of, study_of
@@ -124,12 +124,12 @@ def test_windows_are_the_text_and_hold_what_the_whole_holds(text: str, room: int
     st.lists(
         st.lists(WORDS.filter(lambda w: w not in {".", "\n", "\u2028"}), min_size=1, max_size=6),
         min_size=1,
-        max_size=12,
+        max_size=40,
     )
 )
 def test_sentences_read_in_windows_are_sentences_read_at_once(sentences: list[list[str]]) -> None:
     text = "\n\n".join(" ".join(words) + "." for words in sentences)
     extractor = GazetteerExtractor(NAMES)
     whole = next(extractor.extract([text]))
-    parts = [(a, next(extractor.extract([text[a:b]]))) for a, b in windows_of(text, 120)]
+    parts = [(a, next(extractor.extract([text[a:b]]))) for a, b in windows_of(text, 400)]
     assert combined(parts).found == whole.found

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from clinical_assets.entities import linker_index
+from clinical_assets.entities.concepts import Vocabulary, comparable, concept_names, normalised
 from clinical_assets.entities.link_guards import may_be_same
 from clinical_assets.entities.linker import Linker
 from clinical_assets.entities.linker_index import IndexMismatch, linker_sha, load_index
-from clinical_assets.entities.concepts import Vocabulary, comparable, concept_names, normalised
 from tests.unit.entities.conftest import names_of
 
 
