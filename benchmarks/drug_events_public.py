@@ -76,7 +76,9 @@ def show(corpus: str, pairs: Pairs, exposed: Exposed, names: dict[str, str]) -> 
     enough = [row for row in rows if row["a"] >= row["minimum_reports"]]
     flagged = sorted((row for row in enough if row["is_flagged"]), key=lambda row: -row["ic_low"])
     reports = len({report for report, _ in exposed})
-    print(f"\n{corpus}: {reports:,} reports, {len(rows):,} pairs, {len(enough):,} with 3 reports or more, {len(flagged):,} flagged")
+    print(
+        f"\n{corpus}: {reports:,} reports, {len(rows):,} pairs, {len(enough):,} with 3 reports or more, {len(flagged):,} flagged"
+    )
     print("| drug | event | a | b | c | d | PRR (95 %) | ROR (95 %) | IC (IC025) | chi-square |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for row in flagged[:10]:
@@ -111,8 +113,12 @@ def compare(found: pa.Table) -> None:
         risk = relative_risk(a, a + b, c, c + d)
         odds = odds_ratio([[a, b], [c, d]], kind="sample")
         limits, chi = odds.confidence_interval(0.95), chi2_contingency([[a, b], [c, d]]).statistic
-        theirs = np.asarray([risk.relative_risk, risk.confidence_interval(0.95).low, odds.statistic, limits.low, limits.high, chi])
-        mine = np.asarray([ours.prr[i], ours.prr_low[i], ours.ror[i], ours.ror_low[i], ours.ror_high[i], ours.chi_square[i]])
+        theirs = np.asarray(
+            [risk.relative_risk, risk.confidence_interval(0.95).low, odds.statistic, limits.low, limits.high, chi]
+        )
+        mine = np.asarray(
+            [ours.prr[i], ours.prr_low[i], ours.ror[i], ours.ror_low[i], ours.ror_high[i], ours.chi_square[i]]
+        )
         worst = max(worst, float(np.max(np.abs(mine - theirs) / np.maximum(np.abs(theirs), 1.0))))
     each = (time.perf_counter() - started) / max(len(kept), 1)
     n = cells.shape[1]

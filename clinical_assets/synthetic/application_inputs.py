@@ -39,9 +39,8 @@ criteria:
     kind: exclusion
     procedure: {{concepts: [{cid("bmt")}, {cid("hsct")}]}}
     no_record_means: absent
-  - name: transplant_in_notes
-    kind: exclusion
-    note_field: bone_marrow_transplant
+  - name: bcr_abl1_positive_in_notes
+    note_field: bcr_abl1_positive
 """
 
 # drug | condition | kind
@@ -76,7 +75,9 @@ def _csv(rows: list[list[object]]) -> bytes:
 def write_application_inputs(landing: Path) -> list[Path]:
     """Write trials/demo_deep_response.yaml, labels_of_drugs.csv and drug_costs.csv, each whole or not at all; return where."""
     pairs = [line.split("|") for line in _LABELS.strip().splitlines()]
-    labels: list[list[object]] = [["drug_concept_id", "drug_name", "condition_concept_id", "condition_name", "kind", "source"]]
+    labels: list[list[object]] = [
+        ["drug_concept_id", "drug_name", "condition_concept_id", "condition_name", "kind", "source"]
+    ]
     labels += [[cid(d), CONCEPTS[d].name, cid(c), CONCEPTS[c].name, kind, SOURCE] for d, c, kind in pairs]
     drugs = sorted({drug for drug, _, _ in pairs})
     costs: list[list[object]] = [["drug_concept_id", "unit_cost", "source"]]

@@ -35,13 +35,17 @@ def build_application_checks() -> list[dg.AssetChecksDefinition]:
 def every_trial_can_be_matched(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Every trial of the study and of landing/trials is readable, and its concepts, units and fields are known."""
     with warehouse.reader().get_connection() as connection:
-        problems = connection.sql("select trial, criterion, problem from applications.trial_problems order by all").fetchall()
+        problems = connection.sql(
+            "select trial, criterion, problem from applications.trial_problems order by all"
+        ).fetchall()
     lines = [f"{trial}{'.' + criterion if criterion else ''}: {problem}" for trial, criterion, problem in problems]
     return dg.AssetCheckResult(
         passed=not problems,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"n_problems": len(problems), "problems": "\n".join(lines[:20]) or "none"},
-        description="A criterion with a problem is unknown for everybody: see applications.trial_problems." if problems else None,
+        description="A criterion with a problem is unknown for everybody: see applications.trial_problems."
+        if problems
+        else None,
     )
 
 
@@ -49,7 +53,9 @@ def every_trial_can_be_matched(warehouse: WarehouseResource) -> dg.AssetCheckRes
 def every_row_of_the_label_table_is_used(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Every row of landing/labels_of_drugs.csv names a known drug, condition, kind and source. Skipped where none landed."""
     with warehouse.reader().get_connection() as connection:
-        found = dict(connection.sql("select status, count(*) from applications.drug_labels group by all order by all").fetchall())
+        found = dict(
+            connection.sql("select status, count(*) from applications.drug_labels group by all order by all").fetchall()
+        )
     unused = sum(n for status, n in found.items() if status != "used")
     absent = "skipped: no landing/labels_of_drugs.csv; drugs are not checked against labels"
     return dg.AssetCheckResult(

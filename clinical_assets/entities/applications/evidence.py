@@ -163,7 +163,9 @@ def _attach(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     ):
         if lake.is_local:
             files = ", ".join("'" + path.replace("'", "''") + "'" for path in lake.files(table))
-            connection.execute(f"create view {view} as from read_parquet([{files}], union_by_name = true, hive_partitioning = false)")
+            connection.execute(
+                f"create view {view} as from read_parquet([{files}], union_by_name = true, hive_partitioning = false)"
+            )
         else:
             connection.register(view, lake.read_all(table))
 
@@ -206,7 +208,9 @@ def _texts(
         )
     )
     if persons is not None:
-        connection.execute("delete from texts where person_id is null or person_id not in (select unnest(?))", [list(persons)])
+        connection.execute(
+            "delete from texts where person_id is null or person_id not in (select unnest(?))", [list(persons)]
+        )
     looked_for = {**dict(zip(terms.words, terms.patterns, strict=True)), **terms.forms}
     flags = ", ".join(f"regexp_matches(lower(text), ?) as t{i}" for i in range(len(looked_for)))
     connection.execute(f"create table hits as select rowid as r, {flags} from texts", list(looked_for.values()))

@@ -17,7 +17,7 @@ _NOTE = "Seen together more, or less, often than expected; not caused. Rows with
 
 
 def application_figures(connection: duckdb.DuckDBPyConnection, *, smallest: int) -> dict[str, bytes]:
-    """Return name -> PNG: a forest plot of the published drug-event pairs, and the series with the strongest alarm.
+    """Return name -> PNG: a forest plot of the published drug-event pairs, and the series with the strongest alarm (else the largest).
 
     `connection` reads the published warehouse; months with 1 to below `smallest` persons are left out.
     """
@@ -27,10 +27,16 @@ def application_figures(connection: duckdb.DuckDBPyConnection, *, smallest: int)
         f"order by ic_low desc nulls last, drug_key, event_key limit {_PAIRS}"
     ).fetchall()
     figures = {"drug_event_pairs": forest_figure(pairs)}
-    loudest = connection.sql(
-        "select source, domain, entity_key from applications.trend_alarms "
-        f"where is_alarm and n >= {int(smallest)} and window_months = 1 order by q_value, entity_key, month limit 1"
-    ).fetchall()
+    # the strongest alarm that may be shown; without any, the series with the most persons
+    loudest = (
+        connection.sql(
+            "select source, domain, entity_key from applications.trend_alarms "
+            f"where is_alarm and n >= {int(smallest)} and window_months = 1 order by q_value, entity_key, month limit 1"
+        ).fetchall()
+        or connection.sql(
+            "select source, domain, entity_key from applications.monthly_counts group by all order by sum(n) desc, entity_key limit 1"
+        ).fetchall()
+    )
     if loudest:
         counts = connection.execute(
             "select month, n, name, entity_key from applications.monthly_counts where source = ? and domain = ? and entity_key = ? "
@@ -42,7 +48,7 @@ def application_figures(connection: duckdb.DuckDBPyConnection, *, smallest: int)
             "and entity_key = ?",
             loudest[0],
         ).fetchall()
-        title = f"{counts[0][2] or counts[0][3]} ({loudest[0][0]}): persons a month, alarms marked"
+        title = f"{counts[0][2] or counts[0][3]} ({loudest[0][0]}): persons a month, {len(alarms) or 'no'} alarms"
         figures["trend_alarms"] = trend_figure(
             [(month, n) for month, n, *_ in counts], alarms, title=title, smallest=smallest
         )
@@ -61,7 +67,9 @@ def forest_figure(rows: Sequence[tuple[str, float, float, float, int]]) -> bytes
     axes.set_yticks(range(len(rows)), [label for label, *_ in rows], fontsize=7)
     axes.invert_yaxis()
     axes.set_xscale("log")
-    axes.set(title="Reporting odds ratio with 95 % limits", xlabel="Reporting odds ratio" if rows else "No pair may be shown")
+    axes.set(
+        title="Reporting odds ratio with 95 % limits", xlabel="Reporting odds ratio" if rows else "No pair may be shown"
+    )
     axes.spines[["top", "right"]].set_visible(False)
     figure.supxlabel(_NOTE, fontsize=7, color="0.35")
     return png_bytes(figure)
@@ -78,7 +86,8 @@ def trend_figure(
     loud = [(month, n) for month, n in alarms if not 0 < n < smallest]
     axes.plot([m for m, _ in loud], [n for _, n in loud], color=COLOURS[1], marker="x", linestyle="none", markersize=9, label="alarm")  # type: ignore[arg-type]  # fmt: skip
     axes.set(title=title, ylabel="Persons")
-    axes.legend(frameon=False, fontsize=8)
+    if loud:
+        axes.legend(frameon=False, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     figure.supxlabel(f"Months with 1 to {smallest - 1} persons are withheld.", fontsize=7, color="0.35")
     return png_bytes(figure)

@@ -65,12 +65,16 @@ def prevalence_table(counts: pa.Table) -> pa.Table:
     # how many are observed in a level is one number for all conditions of a year: withheld in one, withheld in all
     unshown = {(year, cell) for (_, year), cells in hidden.items() for cell in cells if cell.startswith("persons|")}
     out = []
-    for row in sorted(rows, key=lambda r: (r["condition_concept_id"], r["year"], r["stratum"] != "all", r["stratum"], r["level"])):
+    for row in sorted(
+        rows, key=lambda r: (r["condition_concept_id"], r["year"], r["stratum"] != "all", r["stratum"], r["level"])
+    ):
         cells, end = hidden[row["condition_concept_id"], row["year"]], f"{row['stratum']}|{row['level']}"
         n = None if (row["year"], f"persons|{end}") in unshown else row["n_persons"]
         # the persons without are shown by subtraction: where they must not be, neither are those with
         ill = None if cells & {f"with|{end}", f"without|{end}"} else row["n_with_condition"]
-        out.append({**{k: row[k] for k in PREVALENCE.names[:5]}, "n_persons": n, "n_with_condition": ill, **_share(ill, n)})
+        out.append(
+            {**{k: row[k] for k in PREVALENCE.names[:5]}, "n_persons": n, "n_with_condition": ill, **_share(ill, n)}
+        )
     return pa.Table.from_pylist(out, schema=PREVALENCE)
 
 
@@ -89,7 +93,10 @@ def _linked(group: list[dict[str, Any]]) -> tuple[dict[str, int], list[Sum]]:
         sums.append(Sum(f"persons|{end}", (f"with|{end}", f"without|{end}")))
     for stratum, ends in levels.items():
         if stratum != "all":
-            sums += [Sum(f"{kind}|all|all", tuple(f"{kind}|{end}" for end in ends)) for kind in ("persons", "with", "without")]
+            sums += [
+                Sum(f"{kind}|all|all", tuple(f"{kind}|{end}" for end in ends))
+                for kind in ("persons", "with", "without")
+            ]
     return counts, sums
 
 
@@ -104,7 +111,9 @@ def sequences_table(lines: pa.Table, smallest: int) -> pa.Table:
         Counts from 1 to below it are withheld, and with them what gives them away.
     """
     counted: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for treatment, sequence in zip(lines.column("treatment").to_pylist(), lines.column("sequence").to_pylist(), strict=True):
+    for treatment, sequence in zip(
+        lines.column("treatment").to_pylist(), lines.column("sequence").to_pylist(), strict=True
+    ):
         counted[treatment][sequence] += 1
     out: list[dict[str, Any]] = []
     for treatment, found in sorted(counted.items()):
@@ -114,7 +123,12 @@ def sequences_table(lines: pa.Table, smallest: int) -> pa.Table:
         for cell, n in sorted(cells.items(), key=lambda item: (item[0] != "all", -item[1], item[0])):
             shown = None if cell in withheld else n
             out.append(
-                {"treatment": treatment, "sequence": cell.removeprefix("sequence|"), "n_persons": shown, **_share(shown, total)}
+                {
+                    "treatment": treatment,
+                    "sequence": cell.removeprefix("sequence|"),
+                    "n_persons": shown,
+                    **_share(shown, total),
+                }
             )
     return pa.Table.from_pylist(out, schema=SEQUENCES)
 

@@ -91,7 +91,8 @@ def count_pairs(
     texts = pa.string()
     with duckdb.connect() as connection:
         connection.register(
-            "pairs", pa.table({n: pa.array([t[i] for t in triples], texts) for i, n in enumerate(("r", "drug", "event"))})
+            "pairs",
+            pa.table({n: pa.array([t[i] for t in triples], texts) for i, n in enumerate(("r", "drug", "event"))}),
         )
         connection.register(
             "exposed", pa.table({n: pa.array([t[i] for t in doubles], texts) for i, n in enumerate(("r", "drug"))})

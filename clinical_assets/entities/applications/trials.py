@@ -41,7 +41,11 @@ TRIAL_CRITERIA = pa.schema(
         column("note_field", pa.string(), "Field of the study"),
         column("within_days", pa.int32(), "Only facts of so many days before the day of matching"),
         column("no_record_means", pa.string(), "unknown | absent"),
-        column("problem", pa.string(), "Why a file cannot be used: it has a row per problem, and no criteria; null otherwise"),
+        column(
+            "problem",
+            pa.string(),
+            "Why a file cannot be used: it has a row per problem, and no criteria; null otherwise",
+        ),
     ]
 )
 

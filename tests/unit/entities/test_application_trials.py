@@ -244,6 +244,15 @@ def test_verdicts_and_candidates() -> None:
     assert matched(CML, "{name: man, sex: male}", lacking, fill=fill).rows("select verdict, not_met from app_trial_matches") == [("not_eligible", "man")]
 
 
+@pytest.mark.parametrize(("died", "n"), [("2024-06-29", 0), ("2024-06-30", 1)])
+def test_who_died_before_the_day_of_matching_is_no_candidate(died: str, n: int) -> None:
+    def fill(warehouse: Warehouse) -> None:
+        condition(warehouse, 100, "2023-01-01")
+        warehouse.add("stg_omop__death", {"person_id": 1, "death_date": day(died)})
+
+    assert matched(CML, fill=fill).rows("select count(*) from app_trial_matches") == [(n,)]
+
+
 def test_unknown_concepts_units_and_fields_are_problems_and_make_the_criterion_unknown() -> None:
     asked = (
         SEX,

@@ -2,7 +2,7 @@
 
 -- Every criterion of every trial for each candidate: met, not_met or unknown, and the fact or the place in a note that decided. What is
 -- not known is unknown, never not_met. A candidate is a person in whom at least one wanted condition, drug, procedure, value or
--- field was found (everybody, for a trial that asks for none). One row a trial, person and criterion.
+-- field was found (everybody, for a trial that asks for none), and who is not known to have died before. One row a trial, person and criterion.
 with criteria as (
     select
         asked.*,
@@ -123,16 +123,23 @@ found as (
 
 anchored as (select distinct trial from criteria where kind = 'inclusion' and fact not in ('age', 'sex')),
 
-candidates as (
-    select distinct found.trial, found.person_id
+possible as (
+    select found.trial, found.person_id, criteria.on_day
     from found
     inner join criteria using (trial, criterion)
     where criteria.kind = 'inclusion'
     union
-    select distinct criteria.trial, person.person_id
+    select criteria.trial, person.person_id, criteria.on_day
     from criteria
     cross join {{ ref('stg_omop__person') }} as person
     where criteria.trial not in (select trial from anchored)
+),
+
+-- who died before the day of matching is no candidate
+candidates as (
+    select possible.trial, possible.person_id
+    from possible
+    anti join {{ ref('stg_omop__death') }} as death on death.person_id = possible.person_id and death.death_date < possible.on_day
 ),
 
 observed as (
