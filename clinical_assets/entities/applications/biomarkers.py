@@ -142,7 +142,8 @@ def offsets_outside(lake: Lake, batch: str) -> int:
         return int(
             connection.sql(
                 "select count(*) from found left join notes on notes.note_id = found.note_id and text_sha256 = note_sha256 "
-                'where text_sha256 is null or "start" < sentence_start or "end" > sentence_end or sentence_end > n_chars or "start" >= "end"'
+                'where text_sha256 is null or "start" < sentence_start or "end" > sentence_end or sentence_end > n_chars '
+                'or "start" >= "end"'
             ).fetchall()[0][0]
         )
 

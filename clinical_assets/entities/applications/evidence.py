@@ -197,8 +197,8 @@ def _texts(
     connection.execute(
         """
         create table texts as
-        select 'note' as source, cast(note_id as varchar) as doc_id, note_id, person_id, cast(note_date as varchar) as date, '' as corpus, text,
-            text_sha256
+        select 'note' as source, cast(note_id as varchar) as doc_id, note_id, person_id, cast(note_date as varchar) as date, '' as corpus,
+            text, text_sha256
         from notes where status = 'usable' qualify row_number() over (partition by note_id order by note_date desc, batch desc) = 1
         """
         + (

@@ -62,7 +62,8 @@ def forest_figure(rows: Sequence[tuple[str, float, float, float, int]]) -> bytes
     for place, (_, ratio, low, high, n) in enumerate(rows):
         axes.plot([low, high], [place, place], color=COLOURS[0], linewidth=1.5)
         axes.plot([ratio], [place], marker="s", color=COLOURS[0], markersize=5)
-        axes.annotate(f"{ratio:.2f} ({low:.2f} to {high:.2f}), n = {n}", (1.01, place), xycoords=("axes fraction", "data"), va="center", fontsize=7)  # fmt: skip
+        numbers, where = f"{ratio:.2f} ({low:.2f} to {high:.2f}), n = {n}", ("axes fraction", "data")
+        axes.annotate(numbers, (1.01, place), xycoords=where, va="center", fontsize=7)
     axes.axvline(1, color="0.5", linewidth=0.8, linestyle="--")
     axes.set_yticks(range(len(rows)), [label for label, *_ in rows], fontsize=7)
     axes.invert_yaxis()
@@ -84,7 +85,8 @@ def trend_figure(
     shown = [float("nan") if 0 < n < smallest else float(n) for _, n in counts]
     axes.plot([month for month, _ in counts], shown, color=COLOURS[0], marker=".", linewidth=1)  # type: ignore[arg-type]
     loud = [(month, n) for month, n in alarms if not 0 < n < smallest]
-    axes.plot([m for m, _ in loud], [n for _, n in loud], color=COLOURS[1], marker="x", linestyle="none", markersize=9, label="alarm")  # type: ignore[arg-type]  # fmt: skip
+    months, heights = [month for month, _ in loud], [n for _, n in loud]
+    axes.plot(months, heights, color=COLOURS[1], marker="x", linestyle="none", markersize=9, label="alarm")  # type: ignore[arg-type]
     axes.set(title=title, ylabel="Persons")
     if loud:
         axes.legend(frameon=False, fontsize=8)

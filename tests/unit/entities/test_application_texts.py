@@ -11,7 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from clinical_assets.entities.applications.biomarkers import BiomarkerReader, find_biomarkers, offsets_outside, read_batch
+from clinical_assets.entities.applications.biomarkers import (
+    BiomarkerReader,
+    find_biomarkers,
+    offsets_outside,
+    read_batch,
+)
 from clinical_assets.entities.applications.trends import alarms_table
 from clinical_assets.labels.assertion import SectionIndex
 from clinical_assets.storage.contracts import LAKE_TABLES, NOTES, SECTIONS
@@ -128,7 +133,8 @@ def test_a_jump_is_an_alarm_and_steady_counts_are_none() -> None:
     assert not [row for row in alarms_table(series(*[5] * 36)).to_pylist() if row["is_alarm"]]
     loud = [row for row in alarms_table(series(*[5] * 24, 25, *[5] * 3)).to_pylist() if row["is_alarm"]]
     assert {row["month"] for row in loud if row["window_months"] == 1} == {dt.date(2022, 1, 1)}
-    assert loud[0]["direction"] == "more" and loud[0]["n_tests"] > 20
+    assert loud[0]["direction"] == "more"
+    assert loud[0]["n_tests"] > 20
     quiet = [row for row in alarms_table(series(*[20] * 24, 2)).to_pylist() if row["is_alarm"] and row["window_months"] == 1]
     assert [(row["direction"], row["n"]) for row in quiet] == [("fewer", 2)]
 
@@ -169,6 +175,7 @@ def test_monthly_counts_hold_every_month_and_the_observed() -> None:
         warehouse.add("stg_omop__condition_occurrence", {"condition_occurrence_id": person, "person_id": person, "condition_concept_id": 100, "condition_start_date": day("2024-07-01" if person else "2024-12-31")})
     warehouse.build("app_patient_lists", "app_monthly_counts")
     rows = warehouse.rows("select month, n, n_observed from app_monthly_counts order by month")
-    assert len(rows) == 12 and rows[0] == (day("2024-01-01"), 0, 0)
+    assert len(rows) == 12
+    assert rows[0] == (day("2024-01-01"), 0, 0)
     assert {row[0]: row[1] for row in rows if row[1]} == {day("2024-07-01"): 11, day("2024-12-01"): 1}
     assert [row[2] for row in rows] == [0] * 5 + [12] * 7

@@ -39,7 +39,7 @@ def trial(criterion: str) -> str:
     ],
 )
 def test_what_is_wrong_with_a_trial_is_said_with_its_path(criterion: str, problem: str) -> None:
-    with pytest.raises(StudyError, match="trial.yaml") as caught:
+    with pytest.raises(StudyError, match=r"trial\.yaml") as caught:
         parse_block(Trial, trial(criterion), source="trial.yaml")
     assert problem in str(caught.value)
 

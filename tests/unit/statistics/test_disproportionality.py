@@ -71,7 +71,8 @@ def test_limits_hold_the_estimate_and_nothing_is_infinite(a: int, b: int, c: int
         assert math.isnan(low) or low <= middle <= high
     if a + b + c + d:
         assert found.ic_low[0] <= found.ic[0] + 1e-9 or a == 0
-        assert math.isfinite(found.ic_low[0]) and math.isfinite(found.ic_high[0])
+        assert math.isfinite(found.ic_low[0])
+        assert math.isfinite(found.ic_high[0])
     assert not any(np.isinf(getattr(found, name)).any() for name in found.__dataclass_fields__)
 
 
