@@ -42,7 +42,7 @@ def condition(warehouse: Warehouse, person: int, concept: int, start: str, numbe
 def relation(warehouse: Warehouse, note: int, person: int, chemical: int, disease: int, **more: object) -> None:
     row = {
         "note_id": note, "note_sha256": SHA, "person_id": person, "batch": "b1", "chemical_key": f"concept:{chemical}",
-        "disease_key": f"concept:{disease}", "chemical_concept_id": chemical, "disease_concept_id": disease, "value": True,
+        "disease_key": f"concept:{disease}", "chemical_concept_id": chemical, "disease_concept_id": disease, "value": True, "wording": "none",
         "chemical_assertion": "affirmed", "disease_assertion": "affirmed",
     } | more  # fmt: skip
     warehouse.add("lake_entities_relations", row)
@@ -122,10 +122,12 @@ def test_pairs_of_notes_need_an_affirmed_relation_of_the_current_text(warehouse:
     relation(warehouse, 4, 4, 2, 102)
     relation(warehouse, 5, 5, 2, 102, disease_assertion="negated")
     relation(warehouse, 6, 6, 2, 102, note_sha256="b" * 64)
+    relation(warehouse, 6, 6, 2, 103, value=None, wording="causes")  # worded so, though no model decided
     warehouse.build("app_patient_lists", "app_drug_event_counts")
-    assert sorted(warehouse.rows("select drug_name, event_name, a, b, c, d from app_drug_event_counts")) == [
-        ("ibuprofen", "nausea", 1, 2, 2, 1),
-        ("imatinib", "nausea", 2, 1, 1, 2),
+    assert sorted(warehouse.rows("select source, drug_name, event_name, a, b, c, d from app_drug_event_counts")) == [
+        ("notes", "ibuprofen", "nausea", 1, 2, 2, 1),
+        ("notes", "imatinib", "nausea", 2, 1, 1, 2),
+        ("notes_wording", "ibuprofen", "chronic kidney disease", 1, 2, 0, 3),
     ]
 
 

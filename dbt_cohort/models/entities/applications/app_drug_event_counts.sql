@@ -1,7 +1,8 @@
 {{ config(alias='drug_event_counts') }}
 
 -- Two-by-two tables of drugs and events; the unit is a person with at least one drug. structured: a first record of a condition in
--- the study's days after the first record of a drug. notes: the relation model holds that an affirmed sentence says so.
+-- the study's days after the first record of a drug. notes: the relation model holds that an affirmed sentence says so;
+-- notes_wording: the sentence is worded as causing, whatever the model holds.
 -- One row a source, drug and event that were seen together.
 {% set days = param('safety_event_within_days') %}
 with listed as (select * from {{ ref('app_patient_lists') }}),
@@ -10,7 +11,7 @@ drugs as (
     select 'structured' as source, person_id, entity_key as drug_key, structured_first_date as first_date
     from listed where domain = 'drug' and structured_first_date is not null
     union all
-    select 'notes', person_id, entity_key, text_first_date from listed where domain = 'drug' and n_affirmed > 0
+    select unnest(['notes', 'notes_wording']), person_id, entity_key, text_first_date from listed where domain = 'drug' and n_affirmed > 0
 ),
 
 ingredients as (
@@ -30,12 +31,19 @@ pairs as (
         and event.structured_first_date <= drug.first_date + {{ days }}
     where drug.source = 'structured'
     union all
-    select distinct 'notes', said.person_id, coalesce(ingredients.entity_key, said.chemical_key), said.disease_key
-    from {{ source('lake', 'entities_relations') }} as said
-    inner join {{ ref('note_index') }} as note
-        on note.note_id = said.note_id and note.batch = said.batch and note.text_sha256 = said.note_sha256
-    left join ingredients on ingredients.concept_id = said.chemical_concept_id
-    where said.value and said.chemical_assertion in ('affirmed', 'historical') and said.disease_assertion in ('affirmed', 'historical')
+    select distinct source, person_id, drug_key, event_key
+    from (
+        select
+            unnest(list_filter([if(said.value, 'notes', null), if(said.wording = 'causes', 'notes_wording', null)], lambda way: way is not null)) as source,
+            said.person_id,
+            coalesce(ingredients.entity_key, said.chemical_key) as drug_key,
+            said.disease_key as event_key
+        from {{ source('lake', 'entities_relations') }} as said
+        inner join {{ ref('note_index') }} as note
+            on note.note_id = said.note_id and note.batch = said.batch and note.text_sha256 = said.note_sha256
+        left join ingredients on ingredients.concept_id = said.chemical_concept_id
+        where said.chemical_assertion in ('affirmed', 'historical') and said.disease_assertion in ('affirmed', 'historical')
+    )
 ),
 
 exposed as (
