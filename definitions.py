@@ -16,6 +16,8 @@ from clinical_assets.cohort.assets import build_cohort_assets
 from clinical_assets.cohort.omop_landing import cdm_tables
 from clinical_assets.embeddings.assets import NOTE_VECTORS_KEY, PERSON_KEYS, build_embedding_assets
 from clinical_assets.embeddings.checks import build_embedding_checks
+from clinical_assets.entities.applications.assets import build_application_assets
+from clinical_assets.entities.applications.checks import build_application_checks
 from clinical_assets.entities.assets import (
     ENTITY_KEYS,
     MENTIONS_KEY,
@@ -169,6 +171,7 @@ def build_defs(
         *build_prediction_assets(predicting, tuned),
         prediction_chats,
         label_report_figures,
+        *build_application_assets(),
     ]
     assets = dg.map_asset_specs(with_automation, built)
     specs = [spec for asset in assets for spec in ([asset] if isinstance(asset, dg.AssetSpec) else asset.specs)]
@@ -211,6 +214,7 @@ def build_defs(
             *build_corpus_checks(),
             *build_risk_checks(),
             *build_prediction_checks(),
+            *build_application_checks(),
             *build_failed_partition_checks(per_batch),
         ],
         jobs=[

@@ -10,6 +10,7 @@ import dagster as dg
 from clinical_assets.annotations.landed import annotation_files
 from clinical_assets.cohort.parameters import dbt_vars, parameters_digest
 from clinical_assets.cohort.snapshots import scan_snapshots
+from clinical_assets.entities.applications.trials import trial_files
 from clinical_assets.notes.landing import DueBatch, LandingState, digest_candidates, due_batches, scan
 from clinical_assets.notes.store import held_digests
 from clinical_assets.prediction.rows import question_files
@@ -28,7 +29,7 @@ __all__ = ["build_ingest_job", "build_landing_sensors"]
 _DIGEST_BYTES_PER_TICK = 2 << 30  # about 10 s of hashing; a tick must end well within the 60 s gRPC limit
 
 _STUDY = "study"  # beside the tables in the cursor; its asset is landing/study
-_ANNOTATIONS, _PREDICTION = "annotations", "prediction"  # likewise landing/<name>
+_ANNOTATIONS, _PREDICTION, _TRIALS = "annotations", "prediction", "trials"  # likewise landing/<name>
 
 
 def build_ingest_job(intake: list[dg.AssetKey]) -> "UnresolvedAssetJobDefinition":
@@ -115,6 +116,7 @@ def build_landing_sensors(
         folders = {
             _ANNOTATIONS: (landing.annotations_folder(), annotation_files),
             _PREDICTION: (landing.prediction_folder(), question_files),
+            _TRIALS: (landing.omop_folder().parent / _TRIALS, trial_files),
         }
         others = scan_snapshots(
             {name: folder for name, (folder, _) in folders.items()},
