@@ -30,7 +30,8 @@ def with_table_metadata(
 ) -> Iterator[Any]:
     """Yield the outputs of a finished dbt invocation with metadata of the tables they stand for.
 
-    `database` is the DuckDB file that dbt built, closed; `kept` is where lineage stays for the next build. Models in Python get no column lineage: there is no SQL to read.
+    `database` is the DuckDB file that dbt built, closed; `kept` is where lineage stays for the next build.
+    Models in Python get no column lineage: there is no SQL to read.
     """
     # sqlglot warns of every unnest and unpivot it cannot see through; such columns just have fewer parents.
     logging.getLogger("sqlglot").setLevel(logging.ERROR)

@@ -116,8 +116,10 @@ def build_jobs(
         ),
         _job(
             "process_note_batch",
-            without_standing_checks([*summaries, note_vectors, *model_labels]) - dg.AssetSelection.checks(*on_demand),
-            "Everything of one note batch that needs the notes in scope: summaries, vectors, labels by demo models, with their checks.",
+            without_standing_checks([*summaries, note_vectors, *entities, relations, *model_labels])
+            - dg.AssetSelection.checks(*on_demand),
+            "Everything of one note batch that needs the notes in scope: summaries, vectors, entities and their relations, labels by demo "
+            "models, with their checks.",
         ),
         _job(
             "embed_note_batch",

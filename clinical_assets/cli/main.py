@@ -136,7 +136,9 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Machine-readabl
 def evidence(
     question: Annotated[str, typer.Argument(help='What is looked for, e.g. "nausea after imatinib"')],
     limit: Annotated[int, typer.Option(min=1, max=200, help="Sentences at most")] = 10,
-    person: Annotated[list[int] | None, typer.Option(help="Only notes of this person; may be given several times")] = None,
+    person: Annotated[
+        list[int] | None, typer.Option(help="Only notes of this person; may be given several times")
+    ] = None,
     documents: Annotated[bool, typer.Option(help="Search the landed corpora as well")] = True,
 ) -> None:
     """Print the sentences of notes and documents that speak most of a question, with citations. They hold words of notes."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from clinical_assets.cli.execution import Execution, processes_beside
-from clinical_assets.cli.run_entities import train_entities
+from clinical_assets.cli.run_entities import build_graph, train_entities
 from clinical_assets.cli.run_models import prepare_models, process_notes, train_meanwhile
 from clinical_assets.cli.run_prediction import predict_quickly
 from clinical_assets.cli.ui import dagster_home
@@ -107,6 +107,7 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
         failed += train_entities(execution, settings, lake, say)
         failed += predict_quickly(execution, settings, study, lake, say)
         failed += process_notes(execution, lake, training, beside, say)
+        failed += build_graph(execution, say)
         ok, seconds = execution.run("build_warehouse_job")
         say(f"warehouse: {'published' if ok else 'FAILED, the old one stands'} in {seconds:.1f} s")
     if failed or not ok:

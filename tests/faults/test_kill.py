@@ -29,8 +29,9 @@ PLACES = [
         for name in FAILPOINTS
         if not name.startswith(
             (
-                "model_labels.", "written_summaries.", "lora.", "embeddings.", "entity_model.", "model_folder.", "content_folder.",
-            )  # fmt: skip
+                *("model_labels.", "written_summaries.", "lora.", "embeddings."),
+                *("entity_model.", "model_folder.", "content_folder."),
+            )
         )
     ),
     *(f"{name}:{visit}" for name in FAILPOINTS if name.startswith("lake.") for visit in (3, 8, 10, 11)),
