@@ -115,7 +115,9 @@ def windows(n_facts: int, memory: str) -> None:
 
 
 def matrix(warehouse: str) -> None:
-    from clinical_assets.risk.experiments import candidates, run_matrix
+    from clinical_assets.progress import Progress
+    from clinical_assets.risk.candidates import candidates
+    from clinical_assets.risk.experiments import run_matrix
     from clinical_assets.risk.features import TFIDF
     from clinical_assets.risk.splits import repeated_folds
     from clinical_assets.study.risk import FEATURE_SETS, LEARNERS, RiskModels
@@ -138,7 +140,7 @@ def matrix(warehouse: str) -> None:
         y,
         splits,
         settings,
-        progress=lambda done, total: print(f"  split {done} of {total}", flush=True),
+        done=Progress("fits", len(cells) * len(splits), print).add,
     )
     print(f"{len(cells)} models x {len(splits)} splits ({len(parts)} fits) on {y.size} persons, {int(y.sum())} cases: "
           f"{time.monotonic() - began:.1f} s, {time.process_time() - cpu:.1f} s of processor time")  # fmt: skip

@@ -23,13 +23,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from clinical_assets.risk.experiments import Candidate, RiskModels, fit_model, run_matrix
+from clinical_assets.risk.candidates import Candidate
+from clinical_assets.risk.experiments import fit_model, run_matrix
 from clinical_assets.risk.features import TFIDF, Features, code_blocks, count_block, dense_block, text_block
 from clinical_assets.risk.sensitivity import transfer
 from clinical_assets.risk.splits import Split, repeated_folds
 from clinical_assets.risk.windows import Roles, attrition
 from clinical_assets.statistics.recalibration import calibration
 from clinical_assets.statistics.roc import bootstrap_ranking
+from clinical_assets.study.risk import RiskModels
 from tests.macros import macro
 
 DATA = Path(os.environ.get("CLINICAL_PUBLIC_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -315,7 +317,7 @@ def heart() -> None:
     say(*["---"] * 4)
     for learner in ("logistic", "random_forest"):
         model = fit_model(Candidate("counts", learner), features, y, RiskModels())
-        for row in transfer(model, moved, z, seed=1, n_replicates=1000):
+        for row in transfer(model.predict(moved), z, seed=1, n_replicates=1000):
             say(
                 learner,
                 row["recalibration"],

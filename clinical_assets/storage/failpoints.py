@@ -23,6 +23,7 @@ FAILPOINTS = (
     "model_labels.after_put_by",
     "written_summaries.after_put_by",
     "embeddings.after_part",
+    "risk.after_fits",
     "lora.before_checkpoint",
     "lora.after_checkpoint",
     "lora.before_replace",
