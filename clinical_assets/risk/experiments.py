@@ -117,8 +117,9 @@ def run_matrix(
                 if one.name not in cache:
                     cache[one.name] = one.apply(test.blocks[one.name])
             x = np.concatenate([cache[one.name] for one in model.prepared], axis=1)
-            held[model.candidate] = model.fitted.predict(x)
-            fits.put(OutOfFold(model.candidate, split, split.test, held[model.candidate]))
+            part = OutOfFold(model.candidate, split, split.test, model.fitted.predict(x))
+            held[model.candidate] = part.risk
+            fits.put(part)
             done(1)
         found += [OutOfFold(cell, split, split.test, risk) for cell, risk in held.items() if risk is not None]
     return found

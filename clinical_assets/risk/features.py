@@ -77,13 +77,11 @@ class Block:
         """Return a SHA-256 of name, kind, columns and values."""
         sha = hashlib.sha256(json.dumps([self.name, self.kind, self.encoder, self.columns]).encode())
         if self.kind == "texts":
-            parts = ["\0".join(self.values).encode()]
-        elif self.kind == "counts":
-            parts = [np.ascontiguousarray(part) for part in (self.values.indptr, self.values.indices, self.values.data)]
-        else:
-            parts = [np.ascontiguousarray(self.values)]
-        for part in parts:
-            sha.update(part)
+            sha.update("\0".join(self.values).encode())
+            return sha.hexdigest()
+        values = self.values
+        for part in (values.indptr, values.indices, values.data) if self.kind == "counts" else (values,):
+            sha.update(np.ascontiguousarray(part).tobytes())
         return sha.hexdigest()
 
 

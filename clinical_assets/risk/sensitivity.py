@@ -102,7 +102,7 @@ def transfer(frozen: npt.ArrayLike, y: Whole, *, seed: int, n_replicates: int, m
         area = bootstrap_ranking(y, mended, np.arange(y.size), n_replicates=n_replicates, seed=seed)
         weak = calibration(y, mended)
         z = 1.959963984540054
-        loss = (mended - y) ** 2
+        loss = np.asarray((mended - y) ** 2, dtype=np.float64)
         draws = replicate(np.arange(y.size), partial(_mean_of, loss), n_replicates=n_replicates, seed=seed)
         numbers = {
             "auroc": (area.value, area.low, area.high),
