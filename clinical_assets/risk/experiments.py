@@ -5,8 +5,10 @@ A block is prepared once per split and shared by all feature sets and learners t
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +26,8 @@ __all__ = ["RiskModel", "fit_model", "run_matrix"]
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
+
+_MANY_ROWS = 5_000
 
 
 @dataclass(frozen=True)
@@ -125,8 +129,20 @@ def run_matrix(
     return found
 
 
+def one_thread(n_rows: int) -> Any:
+    """Return a context in which small products use one thread: several wait for each other more than they work."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, user_api="blas") if n_rows < _MANY_ROWS else contextlib.nullcontext()
+
+
 def _fit_all(cells: Sequence[Candidate], features: Features, y: Whole, settings: RiskModels) -> Iterator[RiskModel]:
     """Fit one cell after another; a block is prepared once."""
+    with one_thread(y.size):
+        yield from _fitted(cells, features, y, settings)
+
+
+def _fitted(cells: Sequence[Candidate], features: Features, y: Whole, settings: RiskModels) -> Iterator[RiskModel]:
     prepared: dict[str, Prepared] = {}
     matrices: dict[str, npt.NDArray[np.float32]] = {}
     for cell in cells:
