@@ -114,7 +114,7 @@ def matrix(warehouse: str) -> None:
         y,
         splits,
         settings,
-        done=Progress("fits", len(cells) * len(splits), print).add,
+        done=Progress("fits", len(cells) * len(splits), lambda line: print(line.split(";")[0], flush=True)).add,
     )
     print(f"{len(cells)} models x {len(splits)} splits ({len(parts)} fits) on {y.size} persons, {int(y.sum())} cases: "
           f"{time.monotonic() - began:.1f} s, {time.process_time() - cpu:.1f} s of processor time")  # fmt: skip
