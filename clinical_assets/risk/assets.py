@@ -189,7 +189,7 @@ def _scores(vectors: list[dg.AssetKey]) -> dg.AssetsDefinition:
 def risk_report(
     lake: LakeResource, warehouse: WarehouseResource, deployment: DeploymentResource
 ) -> dg.MaterializeResult:
-    """Figures (ROC, calibration, net benefit, contributions), the numbers behind them, the TRIPOD+AI table. Files in the report folder."""
+    """Figures (ROC, calibration, net benefit, contributions), their numbers, the TRIPOD+AI table. Files in the report folder, no row."""
     study, store, settings = deployment.load_study(), lake.open(), deployment.settings()
     question = _question(study)
     out_of_fold, evaluation = store.read("risk/out_of_fold"), store.read("risk/evaluation")
