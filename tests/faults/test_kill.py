@@ -29,7 +29,14 @@ PLACES = [
         for name in FAILPOINTS
         if not name.startswith(
             (
-                "model_labels.", "written_summaries.", "lora.", "embeddings.", "risk.", "entity_model.", "model_folder.", "content_folder.",
+                "model_labels.",
+                "written_summaries.",
+                "lora.",
+                "embeddings.",
+                "risk.",
+                "entity_model.",
+                "model_folder.",
+                "content_folder.",
             )  # fmt: skip
         )
     ),
