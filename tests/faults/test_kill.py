@@ -37,7 +37,7 @@ PLACES = [
                 "entity_model.",
                 "model_folder.",
                 "content_folder.",
-            )  # fmt: skip
+            )
         )
     ),
     *(f"{name}:{visit}" for name in FAILPOINTS if name.startswith("lake.") for visit in (3, 8, 10, 11)),
