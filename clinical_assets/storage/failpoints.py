@@ -23,6 +23,7 @@ FAILPOINTS = (
     "model_labels.after_put_by",
     "written_summaries.after_put_by",
     "embeddings.after_part",
+    "risk.after_fits",
     "entities.after_put_by",
     "entities.between_tables",
     "lora.before_checkpoint",

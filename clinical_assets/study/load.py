@@ -46,7 +46,13 @@ def load_study(path: str | Path | None = None) -> Study:
         raise StudyError(str(file), [f"not UTF-8 at byte {error.start}; save the file as UTF-8"]) from None
     except OSError as error:
         raise StudyError(str(file), [f"cannot be read: {error.strerror or error}"]) from None
-    return parse_study(text, source=str(file))
+    return _known(text, str(file))
+
+
+@lru_cache(maxsize=4)
+def _known(text: str, source: str) -> Study:
+    # every asset and check reads the study, and YAML takes some tenths of a second; what is parsed is frozen
+    return parse_study(text, source=source)
 
 
 def parse_study(text: str, *, source: str = "<text>") -> Study:
