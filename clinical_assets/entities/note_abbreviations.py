@@ -8,6 +8,7 @@ parentheses takes quadratic time, and most notes define nothing that was found i
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
@@ -17,6 +18,7 @@ __all__ = ["long_forms"]
 _PARENTHESIS = re.compile(r"\(([^()\n]{2,100})\)")
 _REACH = 160  # characters before a parenthesis in which the long form stands
 _LONGEST = 12  # characters of an abbreviation
+_MOST = 200  # parentheses of one text that are looked at
 _LAST_WORD = re.compile(r"(\S+)\s*$")
 
 
@@ -29,11 +31,16 @@ def long_forms(text: str, mentions: Collection[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     if not short or "(" not in text:
         return found
+    n_seen = 0
     for match in _PARENTHESIS.finditer(text):
         before = text[max(0, match.start() - _REACH) : match.start()]
         last = _LAST_WORD.search(before)
-        if match[1].strip() not in short and (last is None or last[1] not in short):
+        said = {match[1].strip(), last[1] if last else ""} & short
+        if not said or said <= set(found):
             continue
+        n_seen += 1
+        if n_seen > _MOST:
+            break
         context = before[before.rfind("\n\n") + 1 :] + match[0]
         for abbreviation, long in _detected(context):
             if abbreviation in short:
@@ -42,7 +49,11 @@ def long_forms(text: str, mentions: Collection[str]) -> dict[str, str]:
 
 
 def _detected(context: str) -> list[tuple[str, str]]:
-    doc = _detector()(context)
+    detector = _detector()  # spaCy sets filters of its own while it is imported
+    with warnings.catch_warnings():
+        # a matcher of it has no patterns where nothing is defined, which it says every time
+        warnings.filterwarnings("ignore", message=r"\[W036\]", category=UserWarning)
+        doc = detector(context)
     return [(span.text, span._.long_form.text) for span in doc._.abbreviations]
 
 

@@ -36,7 +36,7 @@ def test_a_batch_gets_mentions_once(named, execute, defs, instance) -> None:
     named.land("b1", note(1, 1, CML), note(2, 2, NONE), note(3, 3, "  \n "))
     execute("materialize_note_batch", "b1")
     # of the warehouse what is needed here
-    needed = {dg.AssetKey(["omop", name]) for name in ("concept", "concept_relationship")}
+    needed = {dg.AssetKey(["omop", name]) for name in ("concept", "concept_relationship", "concept_synonym")}
     needed |= defs.resolve_job_def("find_notes_in_scope").asset_layer.selected_asset_keys
     defs.resolve_job_def("build_warehouse_job").execute_in_process(instance=instance, asset_selection=sorted(needed))
     first = execute("extract_note_batch", "b1")
