@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from pydantic_settings import BaseSettings
+
 from clinical_assets.settings import Settings
 
 __all__ = ["Finding", "diagnose"]
@@ -91,7 +93,7 @@ def _settings() -> Iterator[Finding]:
     settings = Settings()
     from clinical_assets.serving.settings import ServingSettings
 
-    settings_of = {"CLINICAL_": Settings, "CLINICAL_SERVE_": ServingSettings}
+    settings_of: dict[str, type[BaseSettings]] = {"CLINICAL_": Settings, "CLINICAL_SERVE_": ServingSettings}
     known = {f"{prefix}{name.upper()}" for prefix, of in settings_of.items() for name in of.model_fields} | {
         "CLINICAL_PUBLIC_DATA",
         "CLINICAL_DBT_MEMORY",

@@ -229,7 +229,7 @@ def _router(serving: Serving) -> APIRouter:
         return await answer(request, call, call.tasks, BatchReply)
 
     # the token is optional here
-    either = {"security": [{}, {_bearer.scheme_name: []}]}
+    either: dict[str, Any] = {"security": [{}, {_bearer.scheme_name: []}]}
 
     @router.get("/health", response_model=Health, tags=["server"], openapi_extra=either)
     async def health(request: Request) -> Health:
