@@ -18,7 +18,7 @@ __all__ = ["land_public_data"]
 
 _OMOP = (
     "person", "observation_period", "visit_occurrence", "condition_occurrence", "drug_exposure", "procedure_occurrence", "measurement",
-    "observation", "death", "care_site", "concept", "concept_ancestor", "concept_relationship",
+    "observation", "death", "care_site", "concept", "concept_ancestor", "concept_relationship", "concept_synonym",
 )  # fmt: skip
 
 # One corpus: file, column of the text, kind of note, first note_id. Ids of the two corpora never meet.

@@ -12,7 +12,7 @@ from clinical_assets.storage.lake import Lake
 
 __all__ = ["create_lake_views"]
 
-_TEXT = frozenset({"text", "raw_text", "offset_map", "spans", "vector"})
+_TEXT = frozenset({"text", "raw_text", "offset_map", "spans", "vector", "normalised"})
 
 
 def create_lake_views(connection: duckdb.DuckDBPyConnection, lake: Lake, tables: Mapping[str, pa.Schema]) -> None:

@@ -12,6 +12,7 @@ from clinical_assets.language_models.embedding_settings import EmbeddingSettings
 from clinical_assets.language_models.lora_settings import LoraSettings, preset_of
 
 __all__ = [
+    "ENTITIES_TASK",
     "EXTRACTIVE",
     "LABELS_TASK",
     "SHIPPED_CATALOGUE",
@@ -25,9 +26,10 @@ __all__ = [
 
 SHIPPED_CATALOGUE = Path(__file__).with_name("catalogue.yaml")
 
-Task = Literal["labels", "summaries", "adapters", "embeddings", "prediction"]
+Task = Literal["labels", "summaries", "adapters", "embeddings", "prediction", "entities"]
 LABELS_TASK: Task = "labels"  # yes/no questions about notes
 SUMMARIES_TASK: Task = "summaries"
+ENTITIES_TASK: Task = "entities"
 SummaryStage = Literal["verbose", "compressed"]
 EXTRACTIVE = "extractive"  # the summarizer without a model, whose stage 1 a model may compress
 
@@ -116,6 +118,12 @@ class ModelEntry(BaseModel):
             raise ValueError("summary_stages: give verbose, compressed or both, each once")
         if self.summary_adapter == "required" and "adapters" not in self.tasks:
             raise ValueError("summary_adapter: required needs task adapters, by which the adapter is trained")
+        return self
+
+    @model_validator(mode="after")
+    def _may_list(self) -> ModelEntry:
+        if ENTITIES_TASK in self.tasks and (self.backend == "server" or self.reasoning or self.recipe):
+            raise ValueError("task entities is for local models that write freely, and do not think before they answer")
         return self
 
     @property

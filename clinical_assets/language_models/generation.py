@@ -17,7 +17,7 @@ from clinical_assets.language_models.skeleton import Skeleton
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Grammar"]
+__all__ = ["Grammar", "allowed_tokens", "best_allowed"]
 
 
 class Grammar:
@@ -59,11 +59,11 @@ class Grammar:
                 if matcher.is_stopped():
                     continue
                 fill_next_token_bitmask(matcher, mask)
-                allowed = _bits(mask[0], self._n_vocabulary)
+                allowed = allowed_tokens(mask[0], self._n_vocabulary)
                 k = len(p_true[i])
                 if k < len(true) and allowed[true[k]] and allowed[false[k]]:
                     p_true[i].append(float(torch.sigmoid(logits[i, true[k]] - logits[i, false[k]])))
-                token = int(logits[i].masked_fill(~allowed[: logits.shape[1]], float("-inf")).argmax())
+                token = best_allowed(logits[i], allowed)
                 matcher.consume_token(token)
                 written[i].append(token)
                 step[i, 0], going[i, 0] = token, True
@@ -73,6 +73,11 @@ class Grammar:
         values = tuple(_values(tokens, self._skeleton) for tokens in written)
         lengths = tuple(map(len, written))
         return Scored(values, tuple(map(tuple, p_true)), lengths), lengths
+
+
+def best_allowed(logits: torch.Tensor, allowed: torch.Tensor) -> int:
+    """Return the token of the highest logit (vocabulary,) among those that are allowed (boolean, at least as long)."""
+    return int(logits.masked_fill(~allowed[: logits.shape[0]], float("-inf")).argmax())
 
 
 def _spelled(tokens: Sequence[int]) -> str:
@@ -89,7 +94,8 @@ def _values(tokens: Sequence[int], skeleton: Skeleton) -> tuple[bool, ...]:
     return tuple(values)
 
 
-def _bits(mask: torch.Tensor, n: int) -> torch.Tensor:
+def allowed_tokens(mask: torch.Tensor, n: int) -> torch.Tensor:
+    """Return a bit mask of llguidance as booleans (n,)."""
     import torch
 
     return ((mask[:, None] >> torch.arange(32, dtype=torch.int32)) & 1).flatten()[:n].bool()

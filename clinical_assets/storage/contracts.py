@@ -44,7 +44,17 @@ __all__ = [
 _RUN = frozenset({"run_id", "seconds", "source_file_sha256"})
 VOLATILE = _RUN | frozenset(
     f"{event}_at"
-    for event in ("ingested", "labelled", "first_seen", "assigned", "trained", "decided", "promoted", "made", "extracted")
+    for event in (
+        "ingested",
+        "labelled",
+        "first_seen",
+        "assigned",
+        "trained",
+        "decided",
+        "promoted",
+        "made",
+        "extracted",
+    )
 )
 
 NOTE_STATUSES = ("usable", "blank", "stub", "scanned_pointer", "not_english")

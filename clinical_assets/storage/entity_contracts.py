@@ -10,6 +10,7 @@ import pyarrow as pa
 from clinical_assets.storage.columns import TIMESTAMP, column
 
 __all__ = [
+    "BIOMARKERS",
     "CORPUS_DOCUMENTS",
     "CORPUS_MEASURES",
     "CORPUS_MENTIONS",
@@ -56,7 +57,9 @@ CORPUS_MENTIONS = pa.schema(
         column("start", pa.int32(), "Offset of the first character", nullable=False),
         column("end", pa.int32(), "Offset past the last character", nullable=False),
         column("entity_type", pa.string(), " | ".join(ENTITY_TYPES), nullable=False),
-        column("concept_codes", pa.list_(pa.string()), "Codes that the annotators gave, e.g. MESH:D003000; empty for none"),
+        column(
+            "concept_codes", pa.list_(pa.string()), "Codes that the annotators gave, e.g. MESH:D003000; empty for none"
+        ),
     ]
 )
 
@@ -104,7 +107,9 @@ _IDENTITY = [
     column("note_id", pa.int64(), "OMOP note.note_id", nullable=False),
     column("note_sha256", pa.string(), "SHA-256 of the text that was read", nullable=False),
     column("extractor", pa.string(), "spacy | gazetteer | name of a model in the catalogue", nullable=False),
-    column("model_revision", pa.string(), "Digest or revision of the model; of the names for the gazetteer", nullable=False),
+    column(
+        "model_revision", pa.string(), "Digest or revision of the model; of the names for the gazetteer", nullable=False
+    ),
     column("adapter_sha", pa.string(), "Digest of the LoRA adapter; empty for none", nullable=False),
     column("prompt_sha", pa.string(), "Digest of the prompts; empty where there are none", nullable=False),
     column("decoding", pa.string(), "tagger | matcher | constrained_list", nullable=False),
@@ -140,8 +145,15 @@ MENTIONS = pa.schema(
         column("text", pa.large_string(), "The words themselves (PHI)", nullable=False),
         column("normalised", pa.large_string(), "Folded, abbreviation spelled out (PHI)", nullable=False),
         column("is_abbreviation", pa.bool_(), "The note says elsewhere what it stands for", nullable=False),
-        column("assertion", pa.string(), "affirmed | negated | possible | historical | hypothetical | family", nullable=False),
-        column("reason", pa.string(), "Rule that decided the assertion, e.g. pre_negation:denies; null where no cue speaks"),
+        column(
+            "assertion",
+            pa.string(),
+            "affirmed | negated | possible | historical | hypothetical | family",
+            nullable=False,
+        ),
+        column(
+            "reason", pa.string(), "Rule that decided the assertion, e.g. pre_negation:denies; null where no cue speaks"
+        ),
         column("section", pa.string(), "Section of the note, e.g. family_history; null where it has none"),
         column(
             "entity_key",
@@ -154,7 +166,9 @@ MENTIONS = pa.schema(
         column("vocabulary_id", pa.string(), "Its vocabulary, e.g. SNOMED, RxNorm"),
         column("concept_code", pa.string(), "Its code there"),
         column("link_score", pa.float32(), "Cosine similarity, 0 to 1, of the best name of the concept"),
-        column("linker_sha", pa.string(), "Digest of the index that linked; empty without a vocabulary", nullable=False),
+        column(
+            "linker_sha", pa.string(), "Digest of the index that linked; empty without a vocabulary", nullable=False
+        ),
         column("confidence", pa.float32(), "P(mention) of the extractor, 0 to 1; null where it gives none"),
         *_RUN,
     ]
@@ -171,12 +185,21 @@ RELATIONS = pa.schema(
         column("disease_concept_id", pa.int64(), "OMOP concept of the disease; null where not linked"),
         column("probability", pa.float32(), "P(the text says that the chemical induces the disease)"),
         column("threshold", pa.float32(), "From which on it is held to say so"),
-        column("value", pa.bool_(), "probability is at the threshold or above; null where nothing decided", nullable=True),
+        column(
+            "value", pa.bool_(), "probability is at the threshold or above; null where nothing decided", nullable=True
+        ),
         column("n_shared_sentences", pa.int32(), "Sentences that name both", nullable=False),
-        column("wording", pa.string(), " | ".join(WORDINGS) + ": how the evidence is worded; never a cause", nullable=False),
+        column(
+            "wording", pa.string(), " | ".join(WORDINGS) + ": how the evidence is worded; never a cause", nullable=False
+        ),
         column("cue_start", pa.int32(), "Offset of the wording's cue"),
         column("cue_end", pa.int32(), "Offset past it"),
-        column("evidence_start", pa.int32(), "Offset of the sentence, or run of sentences, that names both nearest", nullable=False),
+        column(
+            "evidence_start",
+            pa.int32(),
+            "Offset of the sentence, or run of sentences, that names both nearest",
+            nullable=False,
+        ),
         column("evidence_end", pa.int32(), "Offset past it", nullable=False),
         column("chemical_start", pa.int32(), "Offset of the nearest mention of the chemical", nullable=False),
         column("chemical_end", pa.int32(), "Offset past it", nullable=False),
@@ -185,6 +208,7 @@ RELATIONS = pa.schema(
         column("chemical_assertion", pa.string(), "Assertion of that mention", nullable=False),
         column("disease_assertion", pa.string(), "Assertion of that mention", nullable=False),
         *_RUN,
+        column("sentences_apart", pa.int32(), "Sentences from one of these mentions to the other; 0 within one", nullable=False),
     ]
 )
 
@@ -213,7 +237,12 @@ GRAPH_NODES = pa.schema(
 
 GRAPH_EDGES = pa.schema(
     [
-        column("source_key", pa.string(), "entity_key, a node; of the chemical where the two differ in type", nullable=False),
+        column(
+            "source_key",
+            pa.string(),
+            "entity_key, a node; of the chemical where the two differ in type",
+            nullable=False,
+        ),
         column("target_key", pa.string(), "entity_key, a node", nullable=False),
         column(
             "edge_type",
@@ -232,7 +261,9 @@ EXTRACTION_SCORES = pa.schema(
         column("corpus", pa.string(), "Corpus", nullable=False),
         column("split", pa.string(), "Split that was read", nullable=False),
         column("task", pa.string(), "mentions | relations_gold_entities | relations_found_entities", nullable=False),
-        column("extractor", pa.string(), "Who extracted; baselines (gazetteer, co-occurrence) among them", nullable=False),
+        column(
+            "extractor", pa.string(), "Who extracted; baselines (gazetteer, co-occurrence) among them", nullable=False
+        ),
         column("model_revision", pa.string(), "Its digest or revision", nullable=False),
         column("entity_type", pa.string(), "chemical | disease | all; all for relations", nullable=False),
         column("matching", pa.string(), "strict (same characters and type) | overlap", nullable=False),
@@ -255,8 +286,36 @@ EXTRACTION_ERRORS = pa.schema(
         column("split", pa.string(), "Split that was read", nullable=False),
         column("extractor", pa.string(), "Who extracted", nullable=False),
         column("entity_type", pa.string(), "chemical | disease", nullable=False),
-        column("error", pa.string(), "boundary | type | hyphen | abbreviation | synonym | hallucination | missed", nullable=False),
+        column(
+            "error",
+            pa.string(),
+            "boundary | type | hyphen | abbreviation | synonym | hallucination | missed",
+            nullable=False,
+        ),
         column("n", pa.int64(), "How many", nullable=False),
+    ]
+)
+
+# --- applications --------------------------------------------------------------------------------------------------------
+BIOMARKERS = pa.schema(
+    [
+        column("note_id", pa.int64(), "OMOP note.note_id", nullable=False),
+        column("note_sha256", pa.string(), "SHA-256 of the text that was read", nullable=False),
+        column("person_id", pa.int64(), "OMOP person.person_id", nullable=False),
+        column("note_date", pa.date32(), "Date of service of the note", nullable=False),
+        column("batch", pa.string(), "Note batch", nullable=False),
+        column("biomarker", pa.string(), "Name in the study", nullable=False),
+        column("start", pa.int32(), "Offset of the first character", nullable=False),
+        column("end", pa.int32(), "Offset past the last character", nullable=False),
+        column("sentence_start", pa.int32(), "Offset of the sentence around it", nullable=False),
+        column("sentence_end", pa.int32(), "Offset past it", nullable=False),
+        column("assertion", pa.string(), "affirmed | negated | possible | historical | hypothetical | family", nullable=False),
+        column("response", pa.string(), "What the sentence speaks of: response | no_response; null for neither"),
+        column("response_start", pa.int32(), "Offset of the words that say so"),
+        column("response_end", pa.int32(), "Offset past them"),
+        column("rules_sha", pa.string(), "Digest of the study's biomarkers and of the rules", nullable=False),
+        column("extracted_at", TIMESTAMP, "When it was made, UTC", nullable=False),
+        column("run_id", pa.string(), "Dagster run that made it", nullable=False),
     ]
 )
 
@@ -273,4 +332,5 @@ ENTITY_TABLES: dict[str, pa.Schema] = {
     "entities/graph_edges": GRAPH_EDGES,
     "entities/extraction_scores": EXTRACTION_SCORES,
     "entities/extraction_errors": EXTRACTION_ERRORS,
+    "entities/biomarkers": BIOMARKERS,
 }

@@ -17,6 +17,10 @@ from clinical_assets.cohort.build import dbt_build_arguments, warehouse_build
 from clinical_assets.cohort.omop_landing import cdm_tables
 from clinical_assets.cohort.parameters import dbt_vars
 from clinical_assets.cohort.persons import read_persons
+from clinical_assets.entities.batch import extract_batch
+from clinical_assets.entities.choice import choose_extractor
+from clinical_assets.entities.concepts import Vocabulary
+from clinical_assets.entities.linker import Linker
 from clinical_assets.labels.batch import label_batch
 from clinical_assets.labels.regex_labels import label_identity, label_notes, label_notes_seed
 from clinical_assets.notes.digests import content_digest
@@ -51,11 +55,24 @@ def take_in(data: Path, study: Study, *, labels: bool = True) -> None:
         for _ in store_intake(lake, intake, run_id="run"):
             pass
         if labels:
-            label = partial(label_notes, sections=lake.read("notes/sections", batch), study=study, run_id="run", labelled_at=NOW)
+            label = partial(
+                label_notes, sections=lake.read("notes/sections", batch), study=study, run_id="run", labelled_at=NOW
+            )
             label_batch(lake, "labels/regex", batch, label_identity(study, "regex"), label, lambda _: None)
             seed = partial(label_notes_seed, study=study, run_id="run", labelled_at=NOW)
             label_batch(lake, "labels/regex_seed", batch, label_identity(study, "regex_seed"), seed, lambda _: None)
+    if labels:
+        read_mentions(data, study)
     update_annotations(lake, data / "landing" / "annotations", study, set(), now=NOW)
+
+
+def read_mentions(data: Path, study: Study) -> None:
+    """Find mentions in one batch by names, without a vocabulary."""
+    lake, none = Lake(data / "lake"), Vocabulary({}, ())
+    by_names = study.model_copy(update={"entities": study.entities.model_copy(update={"extractor": "gazetteer"})})
+    chosen = choose_extractor(by_names, none, data / "models")
+    batch = lake.batches("notes/notes")[-1]
+    extract_batch(lake, chosen, Linker(none, data / "models"), by_names, batch, None, run_id="run", extracted_at=NOW)
 
 
 def dbt_build(data: Path, study: Study) -> dict[str, str]:
@@ -65,7 +82,9 @@ def dbt_build(data: Path, study: Study) -> dict[str, str]:
     dbt_resource()  # puts dbt on the path
     tables = cdm_tables(json.loads(ensure_manifest().read_text(encoding="utf-8")))
     warehouse = Warehouse(data / "warehouse" / "clinical.duckdb", data / "work")
-    with warehouse_build(warehouse, Lake(data / "lake"), data / "landing" / "omop", tables, dbt_vars(study), run_id="run") as (work, _):
+    with warehouse_build(
+        warehouse, Lake(data / "lake"), data / "landing" / "omop", tables, dbt_vars(study), run_id="run"
+    ) as (work, _):
         command = ["dbt", *dbt_build_arguments(dbt_vars(study)), "--target-path", str(work / "target")]
         command += ["--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SUBJECTS = {"notes", "cohort", "labels", "annotations", "summaries", "exploration", "embeddings", "entities", "risk", "prediction"}
+SUBJECTS = {
+    "notes",
+    "cohort",
+    "labels",
+    "annotations",
+    "summaries",
+    "exploration",
+    "embeddings",
+    "entities",
+    "risk",
+    "prediction",
+}
 LOWER = {
     "statistics",
     "study",

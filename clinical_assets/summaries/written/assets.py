@@ -19,7 +19,8 @@ from clinical_assets.summaries.vocabulary import concept_names, vocabulary_of
 from clinical_assets.summaries.written.batch import write_batch
 from clinical_assets.summaries.written.references import store_references
 from clinical_assets.summaries.written.stage import WrittenStage, wordings_of
-from clinical_assets.summaries.written.task import TrainedWriter, required_adapter, train_writer
+from clinical_assets.summaries.written.task import required_adapter, train_writer
+from resources.adapter_training import training_result
 from resources.deployment import DeploymentResource
 from resources.gpu import GPU_POOL, GpuResource
 from resources.lake import LakeResource
@@ -200,46 +201,12 @@ def _adapter(entry: ModelEntry) -> dg.AssetsDefinition:
             device=gpu.device(),
             log=context.log.info,
         )
-        return _training_result(trained)
+        curves = markdown_image(training_figure(trained.card), "loss by step")
+        return training_result(
+            trained, curves, BETTER, "No better than its base: more, or other, references are needed."
+        )
 
     return writer_adapter
-
-
-def _training_result(trained: TrainedWriter) -> dg.MaterializeResult:
-    made, card = trained.adapter, trained.card
-    losses = {"validation_loss": trained.loss, "base_validation_loss": card.base_validation_loss}
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(made.digest),
-        metadata={
-            "adapter_sha": made.digest,
-            "folder": dg.MetadataValue.path(made.folder),
-            "was_there_already": made.reused,
-            "is_promoted": trained.promoted,
-            "n_train": card.n_train,
-            "n_validation": card.n_validation,
-            "n_cut": card.n_cut,
-            "n_trainable": made.n_trainable,
-            "n_steps": made.n_steps,
-            "best_epoch": made.best_epoch,
-            **losses,
-            "stopped": made.stopped,
-            "seconds": round(made.seconds, 1),
-            "peak_memory_mb": round(made.peak_bytes / 1e6, 1),
-            "settings": dg.MetadataValue.json(card.settings.model_dump()),
-            "curves": dg.MetadataValue.md(markdown_image(training_figure(card), "loss by step")),
-        },
-        check_results=[
-            dg.AssetCheckResult(
-                check_name=BETTER,
-                passed=trained.promoted,
-                severity=dg.AssetCheckSeverity.ERROR,
-                metadata=losses,
-                description=None
-                if trained.promoted
-                else "No better than its base: more, or other, references are needed.",
-            )
-        ],
-    )
 
 
 def _result(run: SummaryRun, usage: Usage, adapter: str) -> dg.MaterializeResult:

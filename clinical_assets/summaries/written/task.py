@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clinical_assets.language_models.adapter_pointers import point_at, pointed_at
-from clinical_assets.language_models.adapter_store import AdapterCard, adapter_folder, read_card
+from clinical_assets.language_models.adapter_pointers import pointed_at
+from clinical_assets.language_models.adapter_store import adapter_folder, read_card
 from clinical_assets.language_models.answers import sha256
 from clinical_assets.language_models.catalogue import SUMMARIES_TASK, ModelEntry
 from clinical_assets.language_models.devices import Device
 from clinical_assets.language_models.loading import ModelError
-from clinical_assets.language_models.lora import TrainedAdapter, train_adapter
 from clinical_assets.language_models.lora_settings import LoraSettings
+from clinical_assets.language_models.promotion import PromotedAdapter, train_and_promote
 from clinical_assets.language_models.prompts import Prompt
 from clinical_assets.language_models.training_task import Example
 from clinical_assets.storage.lake import Lake
@@ -24,7 +24,7 @@ from clinical_assets.summaries.written.stage import wordings_of
 if TYPE_CHECKING:
     from clinical_assets.language_models.loading import Loaded
 
-__all__ = ["SummaryTask", "TrainedWriter", "required_adapter", "summary_examples", "train_writer"]
+__all__ = ["SummaryTask", "required_adapter", "summary_examples", "train_writer"]
 
 _VALIDATION_SHARE = 0.2
 
@@ -50,16 +50,6 @@ class SummaryTask:
     def decides(self, target: str) -> Sequence[tuple[int, int]]:
         """Return nothing: all of a summary counts."""
         return ()
-
-
-@dataclass(frozen=True)
-class TrainedWriter:
-    """A trained adapter, its card, and whether it was promoted: its validation loss is below that of the base."""
-
-    adapter: TrainedAdapter
-    card: AdapterCard
-    promoted: bool
-    loss: float
 
 
 def summary_examples(lake: Lake) -> tuple[list[Example], list[Example]]:
@@ -100,7 +90,7 @@ def train_writer(
     models: Path,
     device: Device,
     log: Callable[[str], None] = lambda line: None,
-) -> TrainedWriter:
+) -> PromotedAdapter:
     """Train an adapter for stage 1; it is promoted if it is better than its base on the validation summaries.
 
     Raises
@@ -113,14 +103,7 @@ def train_writer(
     train, validation = summary_examples(lake)
     log(f"{len(train)} reference summaries to train on, {len(validation)} to choose the epoch by")
     task = SummaryTask(wordings_of(study.summaries).verbose, train, validation)
-    made = train_adapter(entry, task, settings, models=models, device=device, log=log)
-    card = read_card(made.folder)
-    loss = min(float(row["validation_loss"]) for row in made.history if int(row["epoch"]) == made.best_epoch)
-    promoted = loss < card.base_validation_loss
-    point_at(models, task.name, entry, "candidate", made.digest)
-    if promoted:
-        point_at(models, task.name, entry, "promoted", made.digest)
-    return TrainedWriter(made, card, promoted, loss)
+    return train_and_promote(entry, task, settings, models=models, device=device, log=log)
 
 
 def required_adapter(models: Path, entry: ModelEntry) -> str:
