@@ -139,6 +139,9 @@ def show(corpus: str, scores: list[dict[str, Any]], errors: list[dict[str, Any]]
             print(
                 f"<!-- {PUBLISHED[key] - row['f1']:+.3f} to published transformers on the test set, trained on train and dev -->"
             )
+    print(
+        f"\nBelow published transformers (test set, trained on train and dev; ours dev, trained on train): {', '.join(below)}"
+    )
     counts = {(row["extractor"], row["entity_type"], row["error"]): row["n"] for row in errors}
     print(
         "\nErrors: "
