@@ -123,6 +123,7 @@ def main() -> None:
 
 def show(corpus: str, scores: list[dict[str, Any]], errors: list[dict[str, Any]]) -> None:
     """Print the tables of one corpus."""
+    below: list[str] = []
     print(
         "| extractor | type | matching | average | P | R | F1 | 95 % | target | published |\n|---|---|---|---|---|---|---|---|---|---|"
     )
