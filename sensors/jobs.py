@@ -27,16 +27,20 @@ def build_jobs(
     summaries: list[dg.AssetKey],
     note_vectors: dg.AssetKey,
     entities: list[dg.AssetKey],
+    relations: dg.AssetKey,
+    relation_model: list[dg.AssetKey],
+    entity_graph: list[dg.AssetKey],
     person_vectors: list[dg.AssetKey],
     risk: list[dg.AssetKey],
     predictions: list[dg.AssetKey],
     prediction_adapters: list[dg.AssetKey],
     stacked: dg.AssetKey,
-    comparison: dg.AssetKey,
+    comparison: list[dg.AssetKey],
     on_demand: list[dg.AssetCheckKey],
     annotations: list[dg.AssetKey],
     review_export: dg.AssetKey,
     exploration: list[dg.AssetKey],
+    entity_model: list[dg.AssetKey],
     daily: list[dg.AssetCheckKey],
 ) -> "list[UnresolvedAssetJobDefinition]":
     """Return the jobs over the given assets: per batch intake and rule labels, the warehouse, the landed snapshots, models, annotations.
@@ -95,6 +99,11 @@ def build_jobs(
             "What the seed's cleaning leaves of the notes in scope: three tables and plots of length. Feeds nothing.",
         ),
         _job(
+            "train_entity_model",
+            dg.AssetSelection.assets(*entity_model),
+            "The landed corpora, the model that finds diseases and chemicals, its scores, with their checks. Needs the warehouse.",
+        ),
+        _job(
             "find_notes_in_scope",
             (scope | (scope.upstream() & dg.AssetSelection.assets(*warehouse))).without_checks(),
             "Build the part of the warehouse that says which notes models are asked about, and whom the risk question; the whole build "
@@ -106,6 +115,13 @@ def build_jobs(
             "Summaries of one note batch, in two extractive stages, with their checks and scores. Needs the notes in scope.",
         ),
         _job(
+            "process_note_batch",
+            without_standing_checks([*summaries, note_vectors, *entities, relations, *model_labels])
+            - dg.AssetSelection.checks(*on_demand),
+            "Everything of one note batch that needs the notes in scope: summaries, vectors, entities and their relations, labels by demo "
+            "models, with their checks.",
+        ),
+        _job(
             "embed_note_batch",
             without_standing_checks([note_vectors]),
             "Vectors of the notes in scope of one note batch, with their checks. Needs the notes in scope.",
@@ -114,6 +130,21 @@ def build_jobs(
             "extract_note_batch",
             without_standing_checks(entities),
             "Diseases and chemicals in the notes in scope of one note batch, linked, with their checks. Needs the notes in scope.",
+        ),
+        _job(
+            "train_relation_model",
+            dg.AssetSelection.assets(*relation_model),
+            "Train the model of relations on the landed corpora and score it on documents left out. Needs the corpora in the lake.",
+        ),
+        _job(
+            "relate_note_batch",
+            without_standing_checks([relations]),
+            "Pairs of chemicals and diseases of one note batch, with their checks. Needs its mentions.",
+        ),
+        _job(
+            "build_entity_graph",
+            dg.AssetSelection.assets(*entity_graph),
+            "Count the knowledge graph over all batches, withhold small numbers, write its files, with its checks. Needs the relations.",
         ),
         _job(
             "embed_persons",
@@ -137,8 +168,9 @@ def build_jobs(
         ),
         _job(
             "compare_predictions",
-            dg.AssetSelection.assets(comparison),
-            "Judge all models that answered the prediction question. A job of its own, so that a model that failed does not stop it.",
+            dg.AssetSelection.assets(*comparison),
+            "Judge all models that answered the prediction question, and score rows without an outcome. A job of its own: a model that "
+            "failed does not stop it.",
         ),
         *(tuning if prediction_adapters else []),
         *(with_models if models else []),

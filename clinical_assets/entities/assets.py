@@ -28,6 +28,7 @@ from resources.warehouse import WarehouseResource
 
 __all__ = [
     "ENTITY_KEYS",
+    "MENTIONS_KEY",
     "build_entity_adapters",
     "build_entity_assets",
     "entity_adapter_key",

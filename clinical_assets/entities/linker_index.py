@@ -1,7 +1,7 @@
 """The index of a vocabulary's names: character 3-grams by TF-IDF, nearest names by nmslib, in scispaCy's classes.
 
 scispaCy's own ``create_tfidf_ann_index`` does not run on Python 3.11, so the index is made here and given to its `CandidateGenerator`.
-It is nmslib's inverted index, which is exact: the nearest names, always the same ones. Its graph (HNSW, scispaCy's choice) took a
+It is nmslib's inverted index, which is exact: the nearest names, always the same ones. Its graph (HNSW, scispaCy's choice) took
 hundreds of times as long to make and ten times as long to ask (benchmarks/RESULTS.md).
 It is kept in ``models/entity_linker/<digest of the vocabulary>``: nmslib's own format, n-grams and weights as NumPy arrays
 (``allow_pickle=False``), a card with the digests of the files. What does not fit its card is made anew, never used.

@@ -10,8 +10,11 @@ import pyarrow as pa
 from clinical_assets.storage.columns import TIMESTAMP, column
 
 __all__ = [
+    "BIOMARKERS",
     "CORPUS_DOCUMENTS",
+    "CORPUS_MEASURES",
     "CORPUS_MENTIONS",
+    "CORPUS_PROFILE",
     "CORPUS_REJECTS",
     "CORPUS_RELATIONS",
     "CORPUS_SPLITS",
@@ -77,6 +80,22 @@ CORPUS_REJECTS = pa.schema(
         column("doc_id", pa.string(), "Document, where it could be read"),
         column("reason", pa.string(), "Machine-readable reason, e.g. text_differs_at_offset", nullable=False),
         column("detail", pa.string(), "What was expected and how to mend it; never text of a document", nullable=False),
+    ]
+)
+
+CORPUS_MEASURES = (
+    "n_documents", "n_without_mentions", "n_relations", "n_characters", "median_characters", "longest_characters", "n_mentions", "n_names",
+    "n_codes", "share_hyphenated", "share_without_code", "n_mentions_of_code", "n_set_aside", "n_duplicates", "n_shared_articles",
+)  # fmt: skip
+
+CORPUS_PROFILE = pa.schema(
+    [
+        column("corpus", pa.string(), "Corpus", nullable=False),
+        column("split", pa.string(), " | ".join(CORPUS_SPLITS) + " | all", nullable=False),
+        column("measure", pa.string(), " | ".join(CORPUS_MEASURES), nullable=False),
+        column("entity_type", pa.string(), " | ".join(ENTITY_TYPES) + " | all", nullable=False),
+        column("concept_code", pa.string(), "Code of the concept, for n_mentions_of_code; else null"),
+        column("value", pa.float64(), "Count, characters, or share from 0 to 1", nullable=False),
     ]
 )
 
@@ -189,6 +208,7 @@ RELATIONS = pa.schema(
         column("chemical_assertion", pa.string(), "Assertion of that mention", nullable=False),
         column("disease_assertion", pa.string(), "Assertion of that mention", nullable=False),
         *_RUN,
+        column("sentences_apart", pa.int32(), "Sentences from one of these mentions to the other; 0 within one", nullable=False),
     ]
 )
 
@@ -276,11 +296,35 @@ EXTRACTION_ERRORS = pa.schema(
     ]
 )
 
+# --- applications --------------------------------------------------------------------------------------------------------
+BIOMARKERS = pa.schema(
+    [
+        column("note_id", pa.int64(), "OMOP note.note_id", nullable=False),
+        column("note_sha256", pa.string(), "SHA-256 of the text that was read", nullable=False),
+        column("person_id", pa.int64(), "OMOP person.person_id", nullable=False),
+        column("note_date", pa.date32(), "Date of service of the note", nullable=False),
+        column("batch", pa.string(), "Note batch", nullable=False),
+        column("biomarker", pa.string(), "Name in the study", nullable=False),
+        column("start", pa.int32(), "Offset of the first character", nullable=False),
+        column("end", pa.int32(), "Offset past the last character", nullable=False),
+        column("sentence_start", pa.int32(), "Offset of the sentence around it", nullable=False),
+        column("sentence_end", pa.int32(), "Offset past it", nullable=False),
+        column("assertion", pa.string(), "affirmed | negated | possible | historical | hypothetical | family", nullable=False),
+        column("response", pa.string(), "What the sentence speaks of: response | no_response; null for neither"),
+        column("response_start", pa.int32(), "Offset of the words that say so"),
+        column("response_end", pa.int32(), "Offset past them"),
+        column("rules_sha", pa.string(), "Digest of the study's biomarkers and of the rules", nullable=False),
+        column("extracted_at", TIMESTAMP, "When it was made, UTC", nullable=False),
+        column("run_id", pa.string(), "Dagster run that made it", nullable=False),
+    ]
+)
+
 ENTITY_TABLES: dict[str, pa.Schema] = {
     "entities/corpus_documents": CORPUS_DOCUMENTS,
     "entities/corpus_mentions": CORPUS_MENTIONS,
     "entities/corpus_relations": CORPUS_RELATIONS,
     "entities/corpus_rejects": CORPUS_REJECTS,
+    "entities/corpus_profile": CORPUS_PROFILE,
     "entities/notes": ENTITY_NOTES,
     "entities/mentions": MENTIONS,
     "entities/relations": RELATIONS,
@@ -288,4 +332,5 @@ ENTITY_TABLES: dict[str, pa.Schema] = {
     "entities/graph_edges": GRAPH_EDGES,
     "entities/extraction_scores": EXTRACTION_SCORES,
     "entities/extraction_errors": EXTRACTION_ERRORS,
+    "entities/biomarkers": BIOMARKERS,
 }

@@ -26,6 +26,10 @@ class Entities(BaseModel):
         0.7, ge=0, le=1, description="cosine similarity below which a mention is not linked to a concept"
     )
     most_chars: int = Field(500_000, gt=0, description="longer notes are not read: status too_long")
+    train_on: tuple[str, ...] = Field(
+        (),
+        description="corpora that the spacy model is trained on; empty: those that annotate the most types. The others give names",
+    )
     max_new_tokens: int = Field(
         768,
         ge=32,
