@@ -77,7 +77,15 @@ def build_entity_assets(note_scope: dg.AssetKey, model: dg.AssetKey | None = Non
     @dg.multi_asset(
         name="mentions_of_notes",
         specs=[
-            dg.AssetSpec(key, deps=deps, partitions_def=NOTE_BATCHES, description=text, **_COMMON)
+            # the tagger is trained by hand and not every study wants it: what is missing of it holds up nothing
+            dg.AssetSpec(
+                key,
+                deps=deps,
+                partitions_def=NOTE_BATCHES,
+                description=text,
+                tags={"clinical/automation": "what_there_is"},
+                **_COMMON,
+            )
             for key, text in descriptions.items()
         ],
         pool=GPU_POOL,

@@ -169,8 +169,8 @@ def test_everything_but_sources_and_intake_refreshes_by_condition(defs) -> None:
     } == WAREHOUSE | MODELS | PERSON_VECTORS | RISK | ENTITY_GRAPH
     assert {
         key for key, label in conditions.items() if label == "refresh_on_change"
-    } == MODEL_LABELS | SUMMARIES | NOTE_VECTORS | ENTITIES | BIOMARKERS
-    assert {key for key, label in conditions.items() if label == "what_there_is"} == SCORES | RELATIONS
+    } == MODEL_LABELS | SUMMARIES | NOTE_VECTORS | BIOMARKERS
+    assert {key for key, label in conditions.items() if label == "what_there_is"} == SCORES | RELATIONS | ENTITIES
     assert {key for key, label in conditions.items() if label == "when_fed"} == PREDICTION | ENTITY_SCORES
     assert {key for key, label in conditions.items() if label == "when_asked"} == {"prediction/rows"}
     assert {key for key, label in conditions.items() if label == "keep_history"} == ADAPTED_LABELS
