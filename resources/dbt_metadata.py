@@ -12,8 +12,9 @@ from typing import Any
 
 import dagster as dg
 import duckdb
-from dagster_dbt.core.dbt_cli_event import EventHistoryMetadata, _build_column_lineage_metadata
 from dagster_dbt.core.dbt_cli_invocation import DbtCliInvocation
+
+from resources.dbt_lineage import column_lineage
 
 __all__ = ["with_table_metadata"]
 
@@ -25,11 +26,12 @@ class _Table:
 
 
 def with_table_metadata(
-    outputs: Sequence[dg.Output[Any]], invocation: DbtCliInvocation, database: Path
+    outputs: Sequence[dg.Output[Any]], invocation: DbtCliInvocation, database: Path, kept: Path
 ) -> Iterator[Any]:
     """Yield the outputs of a finished dbt invocation with metadata of the tables they stand for.
 
-    `database` is the DuckDB file that dbt built, closed. Models in Python get no column lineage: there is no SQL to read.
+    `database` is the DuckDB file that dbt built, closed; `kept` is where lineage stays for the next build.
+    Models in Python get no column lineage: there is no SQL to read.
     """
     # sqlglot warns of every unnest and unpivot it cannot see through; such columns just have fewer parents.
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -52,14 +54,7 @@ def with_table_metadata(
                 for parent in node["depends_on"]["nodes"]
                 if parent in nodes and _name(nodes[parent]) in tables
             }
-            shown |= _build_column_lineage_metadata(
-                event_history_metadata=EventHistoryMetadata(columns=table.columns, parents=parents),
-                dbt_resource_props=node,
-                manifest=invocation.manifest,
-                dagster_dbt_translator=invocation.dagster_dbt_translator,
-                target_path=invocation.target_path,
-                project=invocation.project,
-            )
+            shown |= column_lineage(node, table.columns, parents, invocation, kept)
         yield output.with_metadata({**output.metadata, **shown})
 
 

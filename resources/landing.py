@@ -30,6 +30,10 @@ class LandingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Return the folder where human labels land."""
         return self.deployment.settings().landing / "annotations"
 
+    def prediction_folder(self) -> Path:
+        """Return the folder where tables of prediction questions land."""
+        return self.deployment.settings().landing / "prediction"
+
     def batch(self, key: str) -> tuple[Path, str]:
         """Return a landed batch's path and content digest.
 

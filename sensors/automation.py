@@ -4,12 +4,19 @@ import dagster as dg
 
 from resources.partitions import NOTE_BATCHES
 
-__all__ = ["build_automation_sensors", "refresh_aggregate", "refresh_on_change", "when_fed", "with_automation"]
+__all__ = [
+    "build_automation_sensors",
+    "refresh_aggregate",
+    "refresh_on_change",
+    "when_asked",
+    "when_fed",
+    "with_automation",
+]
 
 # Set on an asset to choose otherwise than by its partitions: "manual" has no condition, "follow_code" also reruns
 # when its code version changes (cheap assets only: a prompt edit must not requeue every batch of a language model),
 # "keep_history" does not rerun when another adapter is promoted, "what_there_is" does not wait for what people have to ask for,
-# "when_fed" never runs for being missing, only after what it reads.
+# "when_fed" never runs for being missing, only after what it reads; "when_asked" not before a person asked for it.
 AUTOMATION_TAG = "clinical/automation"
 GPU_KIND = "gpu"
 ADAPTERS = dg.AssetSelection.groups("adapters")
@@ -64,6 +71,13 @@ def when_fed() -> dg.AutomationCondition:
     return (_trigger(missing=False) & _idle()).with_label("when_fed")
 
 
+def when_asked() -> dg.AutomationCondition:
+    """Like :func:`when_fed`, for the rows of a question: somebody has to ask it first (it was materialized, or tried and failed)."""
+    condition = dg.AutomationCondition
+    asked = ~condition.missing() | condition.execution_failed()
+    return (_trigger(missing=False) & asked & _idle()).with_label("when_asked")
+
+
 def _trigger(*, missing: bool = True, ignoring: dg.AssetSelection | None = None) -> dg.AutomationCondition:
     condition = dg.AutomationCondition
     updated = condition.any_deps_updated()
@@ -93,8 +107,9 @@ def with_automation(spec: dg.AssetSpec) -> dg.AssetSpec:
     if spec.partitions_def == NOTE_BATCHES:
         wishes = {"follow_code": follow_code, "keep_history": keep_history, "what_there_is": what_there_is}
         return spec.replace_attributes(automation_condition=wishes.get(wish or "", refresh_on_change)())
-    if wish == "when_fed":
-        return spec.replace_attributes(automation_condition=when_fed())
+    once = {"when_fed": when_fed, "when_asked": when_asked}
+    if wish in once:
+        return spec.replace_attributes(automation_condition=once[wish]())
     return spec.replace_attributes(automation_condition=refresh_aggregate())
 
 

@@ -35,7 +35,7 @@ def build_jobs(
     predictions: list[dg.AssetKey],
     prediction_adapters: list[dg.AssetKey],
     stacked: dg.AssetKey,
-    comparison: dg.AssetKey,
+    comparison: list[dg.AssetKey],
     on_demand: list[dg.AssetCheckKey],
     annotations: list[dg.AssetKey],
     review_export: dg.AssetKey,
@@ -115,6 +115,13 @@ def build_jobs(
             "Summaries of one note batch, in two extractive stages, with their checks and scores. Needs the notes in scope.",
         ),
         _job(
+            "process_note_batch",
+            without_standing_checks([*summaries, note_vectors, *entities, relations, *model_labels])
+            - dg.AssetSelection.checks(*on_demand),
+            "Everything of one note batch that needs the notes in scope: summaries, vectors, entities and their relations, labels by demo "
+            "models, with their checks.",
+        ),
+        _job(
             "embed_note_batch",
             without_standing_checks([note_vectors]),
             "Vectors of the notes in scope of one note batch, with their checks. Needs the notes in scope.",
@@ -161,8 +168,9 @@ def build_jobs(
         ),
         _job(
             "compare_predictions",
-            dg.AssetSelection.assets(comparison),
-            "Judge all models that answered the prediction question. A job of its own, so that a model that failed does not stop it.",
+            dg.AssetSelection.assets(*comparison),
+            "Judge all models that answered the prediction question, and score rows without an outcome. A job of its own: a model that "
+            "failed does not stop it.",
         ),
         *(tuning if prediction_adapters else []),
         *(with_models if models else []),

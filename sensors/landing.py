@@ -10,8 +10,10 @@ import dagster as dg
 from clinical_assets.annotations.landed import annotation_files
 from clinical_assets.cohort.parameters import dbt_vars, parameters_digest
 from clinical_assets.cohort.snapshots import scan_snapshots
+from clinical_assets.entities.applications.trials import trial_files
 from clinical_assets.notes.landing import DueBatch, LandingState, digest_candidates, due_batches, scan
 from clinical_assets.notes.store import held_digests
+from clinical_assets.prediction.rows import question_files
 from clinical_assets.study.load import StudyError
 from resources.deployment import DeploymentResource
 from resources.lake import LakeResource
@@ -27,7 +29,7 @@ __all__ = ["build_ingest_job", "build_landing_sensors"]
 _DIGEST_BYTES_PER_TICK = 2 << 30  # about 10 s of hashing; a tick must end well within the 60 s gRPC limit
 
 _STUDY = "study"  # beside the tables in the cursor; its asset is landing/study
-_ANNOTATIONS = "annotations"  # likewise landing/annotations
+_ANNOTATIONS, _PREDICTION, _TRIALS = "annotations", "prediction", "trials"  # likewise landing/<name>
 
 
 def build_ingest_job(intake: list[dg.AssetKey]) -> "UnresolvedAssetJobDefinition":
@@ -98,8 +100,8 @@ def build_landing_sensors(
         name="observe_omop_snapshots",
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Observes landed tables, human labels and the study's parameters: what changed has a new data version, which "
-        "refreshes what reads it.",
+        description="Observes landed tables, human labels, questions and the study's parameters: what changed has a new data version, "
+        "which refreshes what reads it.",
     )
     def observe_omop_snapshots(
         context: dg.SensorEvaluationContext, deployment: DeploymentResource, landing: LandingResource
@@ -111,16 +113,21 @@ def build_landing_sensors(
             now=time.time(),
             settle_seconds=deployment.settings().settle_seconds,
         )
-        labels = scan_snapshots(
-            {_ANNOTATIONS: landing.annotations_folder()},
+        folders = {
+            _ANNOTATIONS: (landing.annotations_folder(), annotation_files),
+            _PREDICTION: (landing.prediction_folder(), question_files),
+            _TRIALS: (landing.omop_folder().parent / _TRIALS, trial_files),
+        }
+        others = scan_snapshots(
+            {name: folder for name, (folder, _) in folders.items()},
             seen,
             now=time.time(),
             settle_seconds=deployment.settings().settle_seconds,
-            files_of=lambda folder, _: annotation_files(folder),
+            files_of=lambda folder, name: folders[name][1](folder),
         )
-        for problem in (*found.problems, *labels.problems):
+        for problem in (*found.problems, *others.problems):
             context.log.warning(f"landing: {problem}")
-        known, changed = {**found.known, **labels.known}, {**found.changed, **labels.changed}
+        known, changed = {**found.known, **others.known}, {**found.changed, **others.changed}
         try:
             digest = parameters_digest(dbt_vars(deployment.load_study()))
         except StudyError as error:
@@ -134,7 +141,9 @@ def build_landing_sensors(
         return dg.SensorResult(
             asset_events=[_observation(table, digest) for table, digest in sorted(changed.items())],
             cursor=json.dumps(known),
-            skip_reason=None if changed else "no OMOP snapshot, no human label and no parameter of the study changed",
+            skip_reason=None
+            if changed
+            else "no snapshot, no human label, no table of a question and no parameter changed",
         )
 
     return [land_note_batches, observe_omop_snapshots]

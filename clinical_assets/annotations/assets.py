@@ -10,10 +10,10 @@ from clinical_assets.annotations.landed import annotation_files
 from clinical_assets.annotations.review import export_review
 from clinical_assets.annotations.store import scope_of, store_adjudicated, store_human_labels, store_splits
 from clinical_assets.annotations.tasks import FORMATS
-from clinical_assets.cohort.omop_landing import snapshot_digest
 from clinical_assets.storage.lake import Written
 from resources.deployment import DeploymentResource
 from resources.lake import LakeResource
+from resources.observed_folder import observed_folder
 from resources.warehouse import WarehouseResource
 
 __all__ = ["LANDED_KEY", "REVIEW_EXPORT", "build_annotation_assets"]
@@ -25,34 +25,13 @@ _GROUP, _OWNERS, _KINDS = "annotations", ["team:clinical-nlp"], {"python", "parq
 
 def build_annotation_assets() -> list[dg.AssetsDefinition]:
     """Return the landed files (observed), the four tables, and the export of the review queue."""
-    return [_landed_annotations(), human_labels, adjudicated_labels, annotation_splits, review_export]
-
-
-def _landed_annotations() -> dg.AssetsDefinition:
-    # In a function: at import the decorator would warn of being in beta before anybody could say that this is known.
-    @dg.multi_observable_source_asset(
-        name="observe_annotations",
-        specs=[
-            dg.AssetSpec(
-                LANDED_KEY,
-                group_name="landing",
-                owners=["team:clinical-data"],
-                kinds={"file"},
-                description="Files of human labels in landing/annotations: our own long formats, and exports of annotation tools. "
-                "The data version is the digest of the files. Read by annotations.human_labels.",
-            )
-        ],
+    landed = observed_folder(
+        LANDED_KEY,
+        "Files of human labels in landing/annotations: our own long formats, and exports of annotation tools. The data version is the "
+        "digest of the files. Read by annotations.human_labels.",
+        annotation_files,
     )
-    def landed_annotations(deployment: DeploymentResource) -> Iterator[dg.ObserveResult]:
-        """Digest the landed files of human labels."""
-        files = annotation_files(deployment.settings().landing / "annotations")
-        yield dg.ObserveResult(
-            asset_key=LANDED_KEY,
-            data_version=dg.DataVersion(snapshot_digest(files) if files else "absent"),
-            metadata={"n_files": len(files), "n_bytes": sum(path.stat().st_size for path in files)},
-        )
-
-    return landed_annotations
+    return [landed, human_labels, adjudicated_labels, annotation_splits, review_export]
 
 
 @dg.multi_asset(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ import pyarrow.compute as pc
 
 from clinical_assets.annotations.tasks import FORMATS, ReviewTask, render, setup_of
 from clinical_assets.storage.lake import Lake
+from clinical_assets.storage.private_file import write_private
 from clinical_assets.study.model import Study
 
 if TYPE_CHECKING:
@@ -71,10 +70,10 @@ def export_review(
     content = render(tasks, format, definitions)
     name = f"review_{hashlib.sha256(content).hexdigest()[:12]}.{FORMATS[format][1]}"
     place = folder / format
-    _write(place / name, content)
+    write_private(place / name, content)
     setup = setup_of(format, definitions)
     if setup:
-        _write(place / setup[0], setup[1])
+        write_private(place / setup[0], setup[1])
     n_answers = sum(len(task.fields) for task in tasks)
     return ReviewExport(place / name, place / setup[0] if setup else None, len(tasks), n_answers)
 
@@ -97,17 +96,3 @@ def _texts(lake: Lake, batch: str, notes: Iterable[int]) -> dict[tuple[int, str]
     rows = lake.read("notes/notes", batch, ["note_id", "text_sha256", "text"])
     rows = rows.filter(pc.is_in(rows["note_id"], value_set=pa.array(sorted(notes), pa.int64())))
     return {(row["note_id"], row["text_sha256"]): row["text"] for row in rows.to_pylist()}
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file for its owner only, whole or not at all."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)  # made 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)

@@ -18,6 +18,7 @@ def land_demo_hospital(settings: Settings, *, persons: int, seed: int, say: Call
     ValueError
         If landing/ holds anything but a demo hospital: synthetic and real persons must never mix.
     """
+    from clinical_assets.synthetic.application_inputs import write_application_inputs
     from clinical_assets.synthetic.config import HospitalConfig
     from clinical_assets.synthetic.entity_corpus import write_corpus
     from clinical_assets.synthetic.hospital import build_hospital
@@ -33,6 +34,7 @@ def land_demo_hospital(settings: Settings, *, persons: int, seed: int, say: Call
     hospital = build_hospital(HospitalConfig(n_persons=persons, seed=seed))
     write_landing(hospital, landing)
     write_trial(landing, seed=seed)
+    write_application_inputs(landing)
     write_corpus(landing, seed=seed)
     n_notes = sum(batch.num_rows for batch in hospital.note_batches.values())
     say(

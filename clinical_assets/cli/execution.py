@@ -1,13 +1,15 @@
-"""Running a job of the code location quietly: in this process, or batch by batch in several."""
+"""Running a job of the code location quietly: in this process, or batch by batch in this one and others beside it."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import os
+import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing import get_context
@@ -15,10 +17,25 @@ from typing import Any
 
 from clinical_assets.labels.adapter_choice import FOLLOWS
 
-__all__ = ["Execution"]
+__all__ = ["Execution", "processes_beside"]
 
-_MOST_PROCESSES = 4
-_WORTH_A_PROCESS = 3  # batches: a process needs some ten seconds of processor time before it starts
+_MOST_PROCESSES = 4  # this one among them
+_WORTH_A_PROCESS = 3  # batches each: a process needs some ten seconds of processor time before it starts
+
+
+@contextlib.contextmanager
+def processes_beside() -> Iterator[Executor]:
+    """Yield a pool of as many processes as there are other processors, one at least; they start when there is work.
+
+    What one of them has loaded serves all that it is given: models are trained in it, then batches are run in it.
+    """
+    n = max(1, min(os.cpu_count() or 1, _MOST_PROCESSES) - 1)
+    # Spawned, not forked: threads of torch and of Dagster do not survive a fork.
+    pool = ProcessPoolExecutor(n, mp_context=get_context("spawn"))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True)
@@ -49,18 +66,22 @@ class Execution:
             )
         return result.success, time.monotonic() - started
 
-    def run_batches(self, job: str, batches: Sequence[str]) -> list[str]:
-        """Run a job for each batch, several at once where there are processors and batches enough; return what failed.
+    def run_batches(self, job: str, batches: Sequence[str], beside: Executor | None = None) -> list[str]:
+        """Run a job for each batch, here and, where there are batches enough, in the processes beside; return what failed.
 
         The processes share the instance like the runs of the UI do, and each batch is a run of its own.
         """
-        n = min(os.cpu_count() or 1, len(batches) // _WORTH_A_PROCESS, _MOST_PROCESSES)
-        if n < 2:
-            return [batch for batch in batches if not self.run(job, batch)[0]]
-        # Spawned, not forked: threads of torch and of Dagster do not survive a fork.
-        with ProcessPoolExecutor(n, mp_context=get_context("spawn")) as pool:
-            done = pool.map(_run_here, [job] * len(batches), batches)
-            return [batch for batch, ok in zip(batches, done, strict=True) if not ok]
+        todo, failed = deque(batches), list[str]()
+        n = min((os.cpu_count() or 1) - 1, len(batches) // _WORTH_A_PROCESS - 1, _MOST_PROCESSES - 1)
+        threads = [threading.Thread(target=_feed, args=(beside, job, todo, failed)) for _ in range(max(0, n))]
+        with _on_one_processor() if beside is not None and threads else contextlib.nullcontext():
+            for thread in threads if beside is not None else ():
+                thread.start()
+            for batch in _taken(todo):
+                failed += [] if self.run(job, batch)[0] else [batch]
+            for thread in threads if beside is not None else ():
+                thread.join()
+        return [batch for batch in batches if batch in failed]
 
     def _part(self, job: str, assets: Sequence[Any] | None) -> Any:
         """Return a job, or its part, made once: taking it apart costs a second."""
@@ -69,6 +90,35 @@ class Execution:
             whole = self.defs.resolve_job_def(job)
             self._parts[key] = whole.get_subset(asset_selection=frozenset(assets)) if assets else whole
         return self._parts[key]
+
+
+def _taken(todo: deque[str]) -> Iterator[str]:
+    """Yield what is left, one by one; several may take."""
+    with contextlib.suppress(IndexError):
+        while True:
+            yield todo.popleft()
+
+
+def _feed(beside: Executor, job: str, todo: deque[str], failed: list[str]) -> None:
+    """Give a process one batch after the other. A process that dies fails its batch, and those that nobody else takes."""
+    for batch in _taken(todo):
+        try:
+            ok = beside.submit(_run_here, job, batch).result()
+        except Exception:  # noqa: BLE001 - whatever became of it: the batch is not done
+            ok = False
+        failed += [] if ok else [batch]
+
+
+@contextlib.contextmanager
+def _on_one_processor() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @cache

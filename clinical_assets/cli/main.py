@@ -133,6 +133,26 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Machine-readabl
 
 
 @app.command()
+def evidence(
+    question: Annotated[str, typer.Argument(help='What is looked for, e.g. "nausea after imatinib"')],
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Sentences at most")] = 10,
+    person: Annotated[
+        list[int] | None, typer.Option(help="Only notes of this person; may be given several times")
+    ] = None,
+    documents: Annotated[bool, typer.Option(help="Search the landed corpora as well")] = True,
+) -> None:
+    """Print the sentences of notes and documents that speak most of a question, with citations. They hold words of notes."""
+    from clinical_assets.cli.evidence import evidence_lines
+    from clinical_assets.settings import Settings
+
+    try:
+        for line in evidence_lines(Settings(), question, limit=limit, persons=person or [], documents=documents):
+            typer.echo(line)
+    except (ValueError, OSError) as error:
+        raise _fail(error) from None
+
+
+@app.command()
 def query(
     sql: Annotated[str, typer.Argument(help='One SQL query over the warehouse, e.g. "from labels.concept_counts"')],
     max_rows: Annotated[int, typer.Option(min=1, max=1_000_000, help="Rows shown at most")] = 200,

@@ -10,9 +10,9 @@ import sys
 import time
 from collections.abc import Callable
 
-from clinical_assets.cli.execution import Execution
-from clinical_assets.cli.run_entities import train_entities
-from clinical_assets.cli.run_models import label_with_models, train_meanwhile
+from clinical_assets.cli.execution import Execution, processes_beside
+from clinical_assets.cli.run_entities import build_graph, train_entities
+from clinical_assets.cli.run_models import prepare_models, process_notes, train_meanwhile
 from clinical_assets.cli.run_prediction import predict_quickly
 from clinical_assets.cli.ui import dagster_home
 from clinical_assets.labels.regex_labels import LABELLERS, label_identity
@@ -92,8 +92,8 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
         if batch not in due and not all(_is_labelled(lake, labeller, batch, study) for labeller in LABELLERS)
     ]
     failed: list[str] = []
-    training = train_meanwhile(settings, study)
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.get() as instance, processes_beside() as beside:
+        training = train_meanwhile(settings, study, beside)
         execution = Execution(defs, instance)
         execution.run("observe_landing")
         for position, (batch, job) in enumerate(
@@ -103,9 +103,11 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
             ok, seconds = execution.run(job, batch)
             say(f"[{position}/{len(due) + len(unlabelled)}] {batch}: {'done' if ok else 'FAILED'} in {seconds:.1f} s")
             failed += [] if ok else [batch]
-        failed += label_with_models(execution, settings, study, lake, training, say)
+        failed += prepare_models(execution, settings, study, lake, training, say)
         failed += train_entities(execution, settings, lake, say)
         failed += predict_quickly(execution, settings, study, lake, say)
+        failed += process_notes(execution, lake, training, beside, say)
+        failed += build_graph(execution, say)
         ok, seconds = execution.run("build_warehouse_job")
         say(f"warehouse: {'published' if ok else 'FAILED, the old one stands'} in {seconds:.1f} s")
     if failed or not ok:

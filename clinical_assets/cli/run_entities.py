@@ -1,4 +1,4 @@
-"""The part of materializing everything that trains the model of entities, where a corpus has landed."""
+"""The part of materializing everything that is about entities: their models, where a corpus has landed, and the knowledge graph."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from clinical_assets.entities.corpora.landed import corpus_files
 from clinical_assets.settings import Settings
 from clinical_assets.storage.lake import Lake
 
-__all__ = ["train_entities"]
+__all__ = ["build_graph", "train_entities"]
 
 
 def train_entities(execution: Execution, settings: Settings, lake: Lake, say: Callable[[str], None]) -> list[str]:
@@ -31,4 +31,16 @@ def train_entities(execution: Execution, settings: Settings, lake: Lake, say: Ca
         if (row["entity_type"], row["matching"], row["average"]) == ("all", "strict", "micro") and row["f1"] is not None
     ]
     say(f"entities: model trained in {seconds:.1f} s; F1 {', '.join(shown) or 'unknown: no dev or test split'}")
-    return []
+    if lake.n_rows("entities/corpus_relations") == 0:
+        say("relations: no landed corpus annotates any, so there is no model of them")
+        return []
+    ok, seconds = execution.run("train_relation_model")
+    say(f"relations: model {'trained' if ok else 'FAILED'} in {seconds:.1f} s")
+    return [] if ok else ["the relation model"]
+
+
+def build_graph(execution: Execution, say: Callable[[str], None]) -> list[str]:
+    """Count the knowledge graph over all batches; return what failed."""
+    ok, seconds = execution.run("build_entity_graph")
+    say(f"knowledge graph: {'counted' if ok else 'FAILED'} in {seconds:.1f} s")
+    return [] if ok else ["the knowledge graph"]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
-from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Executor, wait
 from typing import Any
 
 from clinical_assets.adapters.registry import verdict_on
 from clinical_assets.adapters.retraining import why_train
 from clinical_assets.cli.execution import Execution
-from clinical_assets.labels.demo_models import Order, demo_orders, train_all
+from clinical_assets.labels.demo_models import Order, demo_orders, train_order
 from clinical_assets.labels.model_labels import question_of
 from clinical_assets.language_models.adapter_pointers import pointed_at
 from clinical_assets.language_models.catalogue import LABELS_TASK, ModelEntry, load_catalogue
@@ -21,57 +20,44 @@ from clinical_assets.storage.lake import Lake
 from clinical_assets.study.model import Study
 from clinical_assets.study.risk import RiskQuestion
 
-__all__ = ["Training", "label_with_models", "train_meanwhile"]
+__all__ = ["Training", "prepare_models", "process_notes", "train_meanwhile"]
 
 Say = Callable[[str], None]
 
 
 class Training:
-    """Demo models that are trained in the background, one at a time while there is other work, two when there is none.
+    """Demo models that are trained in a process beside this one; those that adapters are put on come first."""
 
-    Those that adapters are put on come first.
-    """
+    def __init__(self, orders: list[Order], beside: Executor) -> None:
+        first = sorted(orders, key=lambda order: "adapters" not in order.entry.tasks)
+        self._running = {order.entry.name: (order, beside.submit(train_order, order)) for order in first}
 
-    def __init__(self, orders: list[Order]) -> None:
-        self._orders = sorted(orders, key=lambda order: "adapters" not in order.entry.tasks)
-        self._todo = deque(self._orders)
-        self._threads = [self._start()]
+    def wait_for(self, entries: list[ModelEntry]) -> None:
+        """Wait until these models are there, or nothing more comes of them."""
+        wait(self._running[entry.name][1] for entry in entries if entry.name in self._running)
 
-    def wait_for(self, entries: list[ModelEntry] | None = None) -> None:
-        """Wait until these models are there, or all of them, or until nothing more comes."""
-        if entries is None:
-            self._threads.append(self._start())
-            for thread in self._threads:
-                thread.join()
-            return
-        names = {entry.name for entry in entries}
-        while self._threads[0].is_alive() and any(
-            order.entry.name in names and not (order.folder / "config.json").is_file() for order in self._orders
-        ):
-            self._threads[0].join(0.2)
+    def finish(self) -> None:
+        """Train here what nobody has begun, and wait for the rest.
 
-    def _start(self) -> threading.Thread:
-        thread = threading.Thread(target=self._train, daemon=True)
-        thread.start()
-        return thread
-
-    def _train(self) -> None:
-        while self._todo:
-            # What goes wrong here is not said here: the asset of the model tries again, and fails with its own message.
-            with contextlib.suppress(Exception):
-                for _ in train_all([self._todo.popleft()], lambda line: None):
-                    pass
+        What goes wrong here is not said here: the asset of the model tries again, and fails with its own message.
+        """
+        for order, future in self._running.values():
+            if future.cancel():
+                with contextlib.suppress(Exception):
+                    train_order(order)
+        wait(future for _, future in self._running.values() if not future.cancelled())
 
 
-def train_meanwhile(settings: Settings, study: Study) -> Training:
+def train_meanwhile(settings: Settings, study: Study, beside: Executor) -> Training:
     """Train the demo models that are missing while notes are taken in: the two together need half the time."""
-    return Training(demo_orders(load_catalogue(settings.catalogue).models, study, settings.models))
+    orders = demo_orders(load_catalogue(settings.catalogue).models, study, settings.models)
+    return Training([order for order in orders if not (order.folder / "config.json").is_file()], beside)
 
 
-def label_with_models(
+def prepare_models(
     execution: Execution, settings: Settings, study: Study, lake: Lake, training: Training, say: Say
 ) -> list[str]:
-    """Find notes in scope and persons at risk; adapters, summaries, vectors, risks, labels; return what failed.
+    """Find notes in scope and persons at risk; train adapters, evaluate risks; return what failed.
 
     What needs no demo model, or only the first of them, comes while the others are trained.
     """
@@ -80,27 +66,23 @@ def label_with_models(
     if not ok:
         return ["notes in scope"]
     failed = _train_adapters(execution, settings, study, lake, training, say)
-    failed += _by_batch(execution, "summarize_note_batch", "summaries", lake, say)
-    failed += _by_batch(execution, "embed_note_batch", "vectors of notes", lake, say)
-    failed += _ask_risk(execution, study.risk, lake, say)
-    if not execution.has("label_with_demo_models"):
-        return failed
-    started = time.monotonic()
-    training.wait_for()
-    ok, _ = execution.run("train_demo_models")
-    say(f"demo models: {'ready' if ok else 'FAILED'} after {time.monotonic() - started:.1f} s more")
-    if not ok:
-        return [*failed, "demo models"]
-    return failed + _by_batch(execution, "label_with_demo_models", "model labels", lake, say, at_once=True)
+    return failed + _ask_risk(execution, study.risk, lake, say)
 
 
-def _by_batch(execution: Execution, job: str, what: str, lake: Lake, say: Say, *, at_once: bool = False) -> list[str]:
-    """Run a job for every batch, several at once or one by one, and say how many succeeded; return what failed."""
+def process_notes(execution: Execution, lake: Lake, training: Training, beside: Executor, say: Say) -> list[str]:
+    """Summaries, vectors and labels of the notes in scope, batch by batch; return what failed."""
+    failed = []
+    if execution.has("train_demo_models"):
+        started = time.monotonic()
+        training.finish()
+        ok, _ = execution.run("train_demo_models")
+        say(f"demo models: {'ready' if ok else 'FAILED'} after {time.monotonic() - started:.1f} s more")
+        failed += [] if ok else ["demo models"]
     started, batches = time.monotonic(), lake.batches("notes/intakes")
-    missed = execution.run_batches(job, batches) if at_once else [b for b in batches if not execution.run(job, b)[0]]
+    missed = execution.run_batches("process_note_batch", batches, beside)
     n = len(batches) - len(missed)
-    say(f"{what}: {n} of {len(batches)} batches in {time.monotonic() - started:.1f} s")
-    return [f"{what} of {batch}" for batch in missed]
+    say(f"notes in scope processed: {n} of {len(batches)} batches in {time.monotonic() - started:.1f} s")
+    return failed + [f"notes in scope of {batch}" for batch in missed]
 
 
 def _ask_risk(execution: Execution, question: RiskQuestion | None, lake: Lake, say: Say) -> list[str]:

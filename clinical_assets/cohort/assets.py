@@ -14,7 +14,8 @@ from clinical_assets.cohort.figures import study_figures
 from clinical_assets.cohort.omop_landing import cdm_tables, snapshot_digest, snapshot_files
 from clinical_assets.cohort.parameters import dbt_vars, parameters_digest
 from clinical_assets.cohort.scope import scope_digests
-from resources.dbt import keep_parsed
+from clinical_assets.entities.applications.trials import trial_files
+from resources.dbt import KEPT_LINEAGE, keep_parsed
 from resources.dbt_metadata import with_table_metadata
 from resources.deployment import DeploymentResource
 from resources.lake import LakeResource
@@ -24,6 +25,7 @@ from resources.warehouse import WAREHOUSE_POOL, WarehouseResource
 __all__ = ["STUDY_KEY", "ClinicalDbtTranslator", "build_cohort_assets"]
 
 STUDY_KEY = dg.AssetKey(["landing", "study"])
+TRIALS_KEY = dg.AssetKey(["landing", "trials"])
 
 
 class ClinicalDbtTranslator(DagsterDbtTranslator):
@@ -93,7 +95,14 @@ def build_cohort_assets(
                 owners=["team:clinical-data"],
                 kinds={"yaml"},
                 description="Parameters of the study file; the data version is their digest. Read by ops.study_parameters.",
-            )
+            ),
+            dg.AssetSpec(
+                TRIALS_KEY,
+                group_name="landing",
+                owners=["team:clinical-data"],
+                kinds={"yaml"},
+                description="Trials in landing/trials; the data version is the digest of the files. Read by applications.trial_criteria.",
+            ),
         ],
     )
     def omop_snapshot(context: dg.AssetExecutionContext, deployment: DeploymentResource) -> Iterator[dg.ObserveResult]:
@@ -103,7 +112,10 @@ def build_cohort_assets(
                 digest = parameters_digest(dbt_vars(deployment.load_study()))
                 yield dg.ObserveResult(asset_key=key, data_version=dg.DataVersion(digest))
                 continue
-            files = snapshot_files(folder / folders[key.path[-1]], key.path[-1])
+            if key == TRIALS_KEY:
+                files = trial_files(deployment.settings().landing / "trials")
+            else:
+                files = snapshot_files(folder / folders[key.path[-1]], key.path[-1])
             yield dg.ObserveResult(
                 asset_key=key,
                 data_version=dg.DataVersion(snapshot_digest(files) if files else "absent"),
@@ -141,7 +153,8 @@ def build_cohort_assets(
                 keep_parsed(work / "target")
                 outputs = [event for event in events if isinstance(event, dg.Output)]
                 others = [event for event in events if not isinstance(event, dg.Output)]
-                events = [*with_table_metadata(outputs, command, work / warehouse.open().path.name), *others]
+                database = work / warehouse.open().path.name
+                events = [*with_table_metadata(outputs, command, database, KEPT_LINEAGE), *others]
         except DagsterDbtCliRuntimeError as error:
             yield from (event for event in events if isinstance(event, dg.AssetCheckResult))
             raise dg.Failure(

@@ -18,6 +18,7 @@ import duckdb
 from clinical_assets.cohort.lake_views import create_lake_views
 from clinical_assets.cohort.omop_landing import CdmTable, create_landing_views
 from clinical_assets.cohort.parameters import create_parameters_table
+from clinical_assets.entities.applications.trials import create_trials_table
 from clinical_assets.storage.contracts import LAKE_TABLES
 from clinical_assets.storage.lake import Lake
 from clinical_assets.storage.warehouse import Warehouse
@@ -65,6 +66,7 @@ def warehouse_build(
         with duckdb.connect(str(private)) as connection:
             landed = create_landing_views(connection, omop_landing, tables)
             create_parameters_table(connection, variables)
+            create_trials_table(connection, omop_landing.parent / "trials", variables.get("trials", ()))
             create_lake_views(connection, lake, LAKE_TABLES)
         environment = {
             "DBT_ENV_SECRET_CLINICAL_DATABASE": str(private),

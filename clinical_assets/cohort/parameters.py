@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from clinical_assets.study.applications import Applications
 from clinical_assets.study.model import Study
 from clinical_assets.study.risk import ConceptChoice, RiskQuestion, RiskWindows
 
@@ -33,6 +34,28 @@ def dbt_vars(study: Study) -> dict[str, Any]:
         "small_cell_threshold": publication.small_cell_threshold,
         "top_age": publication.top_age,
         **_risk_vars(study.risk),
+        **_application_vars(study.applications),
+    }
+
+
+def _application_vars(uses: Applications) -> dict[str, Any]:
+    """What the tables of applications take from the study; a row (name, role, concept_id) per concept of a treatment."""
+    return {
+        "safety_event_within_days": uses.safety.event_within_days,
+        "safety_minimum_reports": uses.safety.minimum_reports,
+        "prevalence_years": uses.prevalence.years,
+        "prevalence_conditions": uses.prevalence.conditions,
+        "trend_months": uses.trends.months,
+        "trend_baseline_months": uses.trends.baseline_months,
+        "trend_minimum_expected": uses.trends.minimum_expected,
+        "trend_false_discovery_rate": uses.trends.false_discovery_rate,
+        "treatments": [
+            [treatment.name, role, concept]
+            for treatment in uses.treatments
+            for role, concepts in (("condition", treatment.conditions), ("drug", treatment.drugs))
+            for concept in concepts
+        ],
+        "trials": [trial.model_dump(mode="json") for trial in uses.trials],
     }
 
 

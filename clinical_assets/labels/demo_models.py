@@ -6,8 +6,10 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clinical_assets.labels.model_labels import question_of
 from clinical_assets.language_models.answers import AnswerSchema
@@ -16,11 +18,14 @@ from clinical_assets.language_models.demo_models.recipes import recipe_folder
 from clinical_assets.language_models.prompts import Prompt
 from clinical_assets.study.model import Study
 
-__all__ = ["Order", "demo_orders", "train_all"]
+if TYPE_CHECKING:
+    from clinical_assets.synthetic.snippets import LabelledText
+
+__all__ = ["Order", "demo_orders", "train_all", "train_order"]
 
 # Other hospitals than the demo one: what is labelled was not trained on (but for notes of a line or two, see snippets).
 LINES_SEED, NOTES_SEED = 21, 11
-_LINES_PERSONS, _NOTES_PERSONS = 2_000, 1_200
+_LINES_PERSONS, _NOTES_PERSONS = 1_000, 600
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def train_all(orders: Sequence[Order], log: Callable[[str], None]) -> Iterator[M
     log(f"training {len(todo)} demo models from synthetic notes, {workers} at a time: some two minutes on 2 cores")
     # Spawned, not forked: torch's threads do not survive a fork.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        running = {pool.submit(_train, order): order for order in todo}
+        running = {pool.submit(train_order, order): order for order in todo}
         for future in as_completed(running):
             order = running[future]
             seconds = future.result()
@@ -84,17 +89,30 @@ def train_all(orders: Sequence[Order], log: Callable[[str], None]) -> Iterator[M
             yield Made(order.entry, order.folder, seconds)
 
 
-def _train(order: Order) -> float:
+def train_order(order: Order) -> float:
+    """Train one model on one core of this process, unless it is there already; return the seconds of training."""
     import torch
 
     from clinical_assets.language_models.demo_models.recipes import recipe_of
     from clinical_assets.language_models.demo_models.training import train_demo_model
-    from clinical_assets.synthetic.snippets import labelled_lines, labelled_notes
 
+    if (order.folder / "config.json").is_file():
+        return 0.0
     torch.set_num_threads(1)
-    fields = order.schema.fields
-    lines = labelled_lines(fields, seed=LINES_SEED, n_persons=_LINES_PERSONS)
-    notes = labelled_notes(fields, seed=NOTES_SEED, n_persons=_NOTES_PERSONS)
+    lines, notes = _texts(tuple(order.schema.fields), _LINES_PERSONS, _NOTES_PERSONS)
     recipe = recipe_of(order.entry)
     trained = train_demo_model(recipe, order.folder, order.schema, order.prompt, lines, notes, log=lambda line: None)
     return trained.seconds
+
+
+@lru_cache(maxsize=1)
+def _texts(
+    fields: tuple[str, ...], n_lines: int, n_notes: int
+) -> tuple[Sequence[LabelledText], Sequence[LabelledText]]:
+    """Return lines and notes of other hospitals. Kept: writing them takes seconds, and a process may train several models."""
+    from clinical_assets.synthetic.snippets import labelled_lines, labelled_notes
+
+    return (
+        labelled_lines(fields, seed=LINES_SEED, n_persons=n_lines),
+        labelled_notes(fields, seed=NOTES_SEED, n_persons=n_notes),
+    )

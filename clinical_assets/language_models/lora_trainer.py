@@ -218,7 +218,7 @@ def build_trainer(model: Any, job: Job, arguments: dict[str, Any]) -> Any:
                 )
             told = {f"eval_{name}": value for name, value in found.items()}
             self.log(told)
-            self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, told)
+            self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, told)
             return told
 
         def _save_checkpoint(self, model: Any, trial: Any) -> None:

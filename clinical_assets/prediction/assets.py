@@ -1,5 +1,6 @@
 """Dagster assets of the prediction question: its rows, one asset a model, the comparison, figures and report."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,19 +8,14 @@ import dagster as dg
 
 from clinical_assets.labels.model_labels import question_of
 from clinical_assets.language_models.catalogue import ModelEntry
-from clinical_assets.prediction.chain import (
-    STACKED,
-    ask,
-    ask_language_model,
-    fine_tune,
-    run_classical,
-    run_constants,
-    run_stacked,
-)
+from clinical_assets.prediction.chain import STACKED, ask, run_classical, run_constants, run_stacked
 from clinical_assets.prediction.classical import CONSTANTS
 from clinical_assets.prediction.compare import Compared, compare
 from clinical_assets.prediction.language import PREDICTION_TASK, asked
-from clinical_assets.prediction.report import comparison_table, prediction_figures, prediction_report
+from clinical_assets.prediction.language_chain import ask_language_model, fine_tune
+from clinical_assets.prediction.report import best_table, comparison_table, prediction_figures, prediction_report
+from clinical_assets.prediction.rows import question_files
+from clinical_assets.prediction.scoring import promoted_model, score_unanswered, unanswered
 from clinical_assets.prediction.store import Asked, keep_rows
 from clinical_assets.statistics.plots import markdown_image, write_figures
 from clinical_assets.storage.lake import Written
@@ -29,19 +25,32 @@ from resources.deployment import DeploymentResource
 from resources.gpu import GPU_POOL
 from resources.lake import LakeResource
 from resources.language_models import LanguageModelsResource
+from resources.observed_folder import observed_folder
 from resources.warehouse import WarehouseResource
 
-__all__ = ["COMPARISON", "RECORDED", "ROWS", "STACKED_KEY", "build_prediction_assets", "prediction_keys"]
+__all__ = [
+    "COMPARISON",
+    "LANDED",
+    "RECORDED",
+    "ROWS",
+    "SCORING",
+    "STACKED_KEY",
+    "build_prediction_assets",
+    "prediction_keys",
+]
 
 ROWS, COMPARISON = dg.AssetKey(["prediction", "rows"]), dg.AssetKey(["prediction", "comparison"])
+LANDED = dg.AssetKey(["landing", "prediction"])
+SCORING = dg.AssetKey(["prediction", "scoring"])
 # What dbt reads of the lake; the comparison follows all that is written there.
-RECORDED = ("results", "comparisons", "predictions", "models", "weights", "rows")
+RECORDED = ("results", "comparisons", "predictions", "models", "weights", "rows")  # and the scores, of SCORING
 # Made by a job of its own: in one run with language models it would be skipped with any that fails.
 STACKED_KEY = dg.AssetKey(["prediction", STACKED])
 _CONSTANTS = dg.AssetKey(["prediction", "constants"])
 _COMMON: dict[str, Any] = {"group_name": "prediction", "owners": ["team:clinical-data"], "code_version": "1"}
 # A person, the job or the command asks the question; models follow its rows, and the comparison follows the models.
 _MANUAL, _FED = {"clinical/automation": "manual"}, {"clinical/automation": "when_fed"}
+_ASKED = {"clinical/automation": "when_asked"}  # once asked, its rows follow their file
 
 
 def prediction_keys(entries: list[ModelEntry], *, adapted: bool = False) -> list[dg.AssetKey]:
@@ -67,20 +76,27 @@ def build_prediction_assets(entries: list[ModelEntry], trained: list[ModelEntry]
         _stacked(entries),
     ]
     tuned = [_fine_tuned(entry) for entry in trained]
+    landed = observed_folder(
+        LANDED,
+        "Tables in landing/prediction, one row a patient. The data version is the digest of the files. Read by prediction/rows.",
+        question_files,
+    )
     return [
+        landed,
         prediction_rows,
         *models,
         *tuned,
         _comparison([key for model in [*models, *tuned] for key in model.keys], entries),
+        prediction_scoring,
     ]
 
 
-@dg.asset(key=ROWS, kinds={"python", "parquet"}, tags=_MANUAL, **_COMMON)
+@dg.asset(key=ROWS, deps=[LANDED], kinds={"python", "parquet"}, tags=_ASKED, **_COMMON)
 def prediction_rows(
     lake: LakeResource, warehouse: WarehouseResource, deployment: DeploymentResource
 ) -> dg.MaterializeResult:
     """Rows of the study's question with outcome, split and folds. One row a patient, or what the source has. Read by all models."""
-    it = _ask(deployment, warehouse)
+    it = ask_question(deployment, warehouse)
     written, data = keep_rows(lake.open(), it), it.dataset
     sizes = {f"n_{name}": int((it.assigned.split == name).sum()) for name in ("train", "validation", "test")}
     return dg.MaterializeResult(
@@ -98,6 +114,23 @@ def prediction_rows(
     )
 
 
+@dg.asset(key=SCORING, deps=[ROWS, COMPARISON], kinds={"python", "parquet"}, tags=_FED, **_COMMON)
+def prediction_scoring(
+    context: dg.AssetExecutionContext, lake: LakeResource, warehouse: WarehouseResource, deployment: DeploymentResource
+) -> dg.MaterializeResult:
+    """P(yes) of the rows without an outcome, by the promoted model. One row a row. Read by prediction.scores."""
+    it, query = ask_question(deployment, warehouse), _query(warehouse)
+    settings = deployment.settings()
+    rows = unanswered(it, settings.landing / "prediction", query)
+    promoted = promoted_model(lake.open(), it)
+    written = score_unanswered(lake.open(), it, promoted, rows, settings.models, **_now(context))
+    facts = {"promoted": "none", "why": promoted} if isinstance(promoted, str) else vars(promoted)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(written.digest),
+        metadata={"dagster/row_count": written.n_rows, "n_without_outcome": len(rows[0]), **facts},
+    )
+
+
 def _constants() -> dg.AssetsDefinition:
     @dg.asset(key=_CONSTANTS, deps=[ROWS], kinds={"python", "parquet"}, tags=_FED, **_COMMON)
     def constants(
@@ -107,7 +140,7 @@ def _constants() -> dg.AssetsDefinition:
         deployment: DeploymentResource,
     ) -> dg.MaterializeResult:
         """Always yes, always no, the prevalence: what models have to beat. One row a row and design. Read by prediction/comparison."""
-        made = run_constants(lake.open(), _ask(deployment, warehouse), **_now(context))
+        made = run_constants(lake.open(), ask_question(deployment, warehouse), **_now(context))
         return dg.MaterializeResult(
             metadata={"dagster/row_count": sum(one.n_rows for one in made), "n_models": len(CONSTANTS)}
         )
@@ -131,10 +164,10 @@ def _classical(name: str) -> dg.AssetsDefinition:
         warehouse: WarehouseResource,
         deployment: DeploymentResource,
     ) -> dg.MaterializeResult:
-        it = _ask(deployment, warehouse)
+        it = ask_question(deployment, warehouse)
         if name not in it.question.models.classical:
             return dg.MaterializeResult(metadata={"skipped": "not among prediction.models.classical of the study"})
-        return _made(run_classical(lake.open(), it, name, log=context.log.info, **_now(context)))
+        return _made(run_classical(lake.open(), it, name, **_run(context, deployment)))
 
     return classical
 
@@ -155,7 +188,7 @@ def _language_model(entry: ModelEntry) -> dg.AssetsDefinition:
         deployment: DeploymentResource,
         language_models: LanguageModelsResource,
     ) -> dg.MaterializeResult:
-        it = _ask(deployment, warehouse)
+        it = ask_question(deployment, warehouse)
         if not _wanted(it.question, entry):
             return dg.MaterializeResult(
                 metadata={"skipped": "not among prediction.models.language_models of the study"}
@@ -192,7 +225,7 @@ def _fine_tuned(entry: ModelEntry) -> dg.AssetsDefinition:
         deployment: DeploymentResource,
         language_models: LanguageModelsResource,
     ) -> dg.MaterializeResult:
-        it, log = _ask(deployment, warehouse), context.log.info
+        it, log = ask_question(deployment, warehouse), context.log.info
         schema, prompt, folder = *asked(it.question), _folder(language_models, deployment.load_study(), entry)
         written, adapter = fine_tune(
             lake.open(),
@@ -201,11 +234,9 @@ def _fine_tuned(entry: ModelEntry) -> dg.AssetsDefinition:
             lambda digest: language_models.open(
                 entry, schema, prompt, adapter=digest, task=PREDICTION_TASK, folder=folder, log=log
             ),
-            models=deployment.settings().models,
             base_folder=folder,
             device=language_models.gpu.device(),
-            log=log,
-            **_now(context),
+            **_run(context, deployment),
         )
         made = _made(written)
         return dg.MaterializeResult(
@@ -236,11 +267,11 @@ def _stacked(entries: list[ModelEntry]) -> dg.AssetsDefinition:
         deployment: DeploymentResource,
     ) -> dg.MaterializeResult:
         """LightGBM with P(yes) of a language model as a feature. One row a row, repeat and design. Read by prediction/comparison."""
-        it = _ask(deployment, warehouse)
+        it = ask_question(deployment, warehouse)
         model = it.question.models.stacked_on
         if model is None:
             return dg.MaterializeResult(metadata={"skipped": "the study has no prediction.models.stacked_on"})
-        return _made(run_stacked(lake.open(), it, f"llm_{model}", log=context.log.info, **_now(context)))
+        return _made(run_stacked(lake.open(), it, f"llm_{model}", **_run(context, deployment)))
 
     return stacked
 
@@ -254,7 +285,7 @@ def _comparison(models: list[dg.AssetKey], entries: list[ModelEntry]) -> dg.Asse
         deployment: DeploymentResource,
     ) -> dg.MaterializeResult:
         """All models that answered, judged alike. One row a model, design, subgroup and metric; one a pair. Read by prediction.results."""
-        it, store, settings = _ask(deployment, warehouse), lake.open(), deployment.settings()
+        it, store, settings = ask_question(deployment, warehouse), lake.open(), deployment.settings()
         here = [e for e in entries if e.profile == settings.profile and _wanted(it.question, e)]
         expected = [*it.question.models.classical, *(entry.labeller for entry in here)]
         smallest = deployment.load_study().publication.small_cell_threshold
@@ -291,6 +322,7 @@ def _compared(found: Compared, figures: dict[str, bytes], path: str) -> dg.Mater
             "n_models": len(rows),
             "report": dg.MetadataValue.path(path),
             "test_rows": table,
+            "best_per_metric": dg.MetadataValue.md(best_table(found)),
             **shown,
         },
     )
@@ -302,18 +334,23 @@ def _made(written: Written) -> dg.MaterializeResult:
     )
 
 
-def _ask(deployment: DeploymentResource, warehouse: WarehouseResource) -> Asked:
+def ask_question(deployment: DeploymentResource, warehouse: WarehouseResource) -> Asked:
+    """Return the study's question with its rows and splits; a Failure where it asks none."""
     study = deployment.load_study()
     if study.prediction is None:
         raise dg.Failure(
             "the study asks no prediction question: write a block prediction: (docs/prediction.md)", allow_retries=False
         )
 
+    return ask(study.prediction, deployment.settings().landing / "prediction", _query(warehouse))
+
+
+def _query(warehouse: WarehouseResource) -> Callable[[str], Any]:
     def query(sql: str) -> Any:
         with warehouse.reader().get_connection() as connection:
             return connection.execute(sql).to_arrow_table()
 
-    return ask(study.prediction, deployment.settings().landing / "prediction", query)
+    return query
 
 
 def _wanted(question: PredictionQuestion, entry: ModelEntry) -> bool:
@@ -328,6 +365,10 @@ def _trained_for(study: Study, entry: ModelEntry) -> Any:
 
 def _folder(language_models: LanguageModelsResource, study: Study, entry: ModelEntry) -> Any:
     return language_models.folder(entry, *_trained_for(study, entry))
+
+
+def _run(context: dg.AssetExecutionContext, deployment: DeploymentResource) -> dict[str, Any]:
+    return {"models": deployment.settings().models, "log": context.log.info, **_now(context)}
 
 
 def _now(context: dg.AssetExecutionContext) -> dict[str, Any]:

@@ -7,53 +7,47 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-from pydantic import ValidationError
 
-from clinical_assets.language_models.adapter_store import read_card
-from clinical_assets.language_models.answers import Answer, Backend
-from clinical_assets.language_models.catalogue import ModelEntry
-from clinical_assets.language_models.devices import Device
-from clinical_assets.language_models.loading import ModelError
-from clinical_assets.language_models.lora import TrainedAdapter, train_adapter
-from clinical_assets.language_models.lora_settings import LoraSettings, preset_of
 from clinical_assets.prediction.classical import (
     CONSTANTS,
     LEARNERS,
     LOGISTIC,
+    Model,
     Predicted,
     constant_predictions,
     predict_everywhere,
 )
 from clinical_assets.prediction.importance import coefficients, permutation_importance
-from clinical_assets.prediction.language import PredictionTask, answers_to_rows, odds_offset, status_of
+from clinical_assets.prediction.portable import Portable, load_portable, portable, save_portable
 from clinical_assets.prediction.rows import Dataset, QuestionError, dataset_of, read_source
+from clinical_assets.prediction.scoring import models_folder
 from clinical_assets.prediction.splits import assign
-from clinical_assets.prediction.store import Asked, ModelFacts, identity_of, keep_model
+from clinical_assets.prediction.store import Asked, ModelFacts, identity_of, keep_model, trained_before
+from clinical_assets.prediction.usage import measured
+from clinical_assets.storage.content_folder import FolderError
 from clinical_assets.storage.lake import Lake, Written
 from clinical_assets.study.prediction import PredictionFeature, PredictionQuestion
 
 __all__ = [
     "STACKED",
+    "Log",
     "ask",
-    "ask_language_model",
-    "fine_tune",
+    "digest_of",
     "run_classical",
     "run_constants",
     "run_stacked",
-    "settings_to_try",
 ]
 
 STACKED = "lightgbm_stacked"
-_VERSION = "1"  # raise it whenever the same question would get other answers
+_VERSION = "2"  # raise it whenever the same question would get other answers
 _DESCRIPTIONS = {
     "always_yes": "Always yes",
     "always_no": "Always no",
@@ -96,16 +90,21 @@ def run_classical(
     *,
     made_at: datetime,
     run_id: str,
+    models: Path | None = None,
     log: Log = lambda line: None,
     model_name: str | None = None,
     family: str = "classical",
     description: str = "",
     follows: str | None = "",
 ) -> Written:
-    """Fit a classical model on the training rows and in every fold, and keep its answers, coefficients and importances.
+    """Fit a classical model on the training rows and in every fold, and keep it, its answers, coefficients and importances.
+
+    A model that was trained on just this is not trained again: where only the number of shuffles changed, the stored one is looked at anew.
 
     Parameters
     ----------
+    models
+        Folder of stored models; None to store none.
     model_name, family, description
         Of a variant; None and empty for the model itself.
     follows
@@ -117,47 +116,104 @@ def run_classical(
         If it cannot be fitted.
     """
     called, chosen = model_name or name, asked.question.models
-    limits = {
-        "importance_repeats": chosen.importance_repeats,
-        **({"coefficient_draws": chosen.coefficient_draws} if name in LOGISTIC else {}),
-    }
-    identity = _digest(asked.sha, called, LEARNERS[name], limits, follows)
-    if identity_of(lake, called) == identity:
+    draws = chosen.coefficient_draws if name in LOGISTIC else 0
+    training = digest_of(asked.sha, called, LEARNERS[name], draws, follows)
+    identity = digest_of(training, chosen.importance_repeats)
+    folder = None if models is None else models_folder(models, asked.question, called)
+    stored = trained_before(lake, called, training)
+    if identity_of(lake, called) == identity and (folder is None or (stored and (folder / stored).is_dir())):
         log(f"{called}: nothing changed since it answered")
         return lake.written("prediction/predictions", called)
-    started, seed = time.monotonic(), asked.question.splits.seed
-    model, predicted = predict_everywhere(
-        name,
-        asked.dataset,
-        asked.assigned,
-        balance=chosen.balance,
-        seed=seed,
-        progress=lambda done, total: log(f"{called}: fold {done} of {total}") if done % 5 == 0 else None,
-    )
-    train, validation = asked.assigned.rows("train"), asked.assigned.rows("validation")
-    weights = permutation_importance(model, asked.dataset, validation, repeats=chosen.importance_repeats, seed=seed)
-    if name in LOGISTIC:
-        weights += coefficients(model, asked.dataset, train, seed=seed, n_draws=chosen.coefficient_draws)
+    with measured() as usage:
+        kept = _stored(folder, stored, log)
+        if kept is not None and stored is not None:
+            log(f"{called}: the stored model answers again; nothing is trained")
+            rows, weights = _looked_at_anew(lake, asked, called, kept)
+            n_unseen, settings, model_sha = kept.n_unseen(asked.dataset.columns, _judged(asked)), kept.chosen, stored
+        else:
+            model, predicted = predict_everywhere(
+                name,
+                asked.dataset,
+                asked.assigned,
+                balance=chosen.balance,
+                seed=asked.question.splits.seed,
+                progress=lambda done, total: log(f"{called}: fold {done} of {total}") if done % 5 == 0 else None,
+            )
+            rows, weights = _rows_of(asked, predicted), _importance(asked, model)
+            if draws:
+                train = asked.assigned.rows("train")
+                weights += coefficients(model, asked.dataset, train, seed=asked.question.splits.seed, n_draws=draws)
+            n_unseen, settings = predicted[0].n_unseen, model.chosen
+            model_sha = save_portable(folder, portable(model)) if folder is not None else ""
+    if n_unseen:
+        log(
+            f"{called}: {n_unseen} values of categories that the training rows do not have; none of the known ones stands in"
+        )
     facts = ModelFacts(
         called,
         family,
         description or _DESCRIPTIONS[name],
-        int(train.size),
-        time.monotonic() - started,
-        {**LEARNERS[name], "balance": chosen.balance, "strength": model.strength},
-        n_unseen=predicted[0].n_unseen,
+        int(asked.assigned.rows("train").size),
+        usage.seconds,
+        {**LEARNERS[name], "balance": chosen.balance, **settings},
+        n_unseen=n_unseen,
+        model_sha=model_sha,
+        processor_seconds=usage.processor_seconds,
+        peak_bytes=usage.peak_bytes,
     )
-    if facts.n_unseen:
-        log(
-            f"{called}: {facts.n_unseen} values of categories that the training rows do not have; none of the known ones stands in"
-        )
     return keep_model(
-        lake, asked, facts, _rows_of(asked, predicted), weights, identity=identity, made_at=made_at, run_id=run_id
+        lake, asked, facts, rows, weights, identity=identity, training=training, made_at=made_at, run_id=run_id
     )
+
+
+def _stored(folder: Path | None, digest: str | None, log: Log) -> Portable | None:
+    if folder is None or digest is None:
+        return None
+    try:
+        return load_portable(folder, digest)
+    except FolderError as error:
+        log(f"{error}: it is trained again")
+        return None
+
+
+def _judged(asked: Asked) -> npt.NDArray[np.int64]:
+    return asked.assigned.rows("validation", "test")
+
+
+def _importance(asked: Asked, model: Model | Portable) -> list[dict[str, Any]]:
+    validation, repeats = asked.assigned.rows("validation"), asked.question.models.importance_repeats
+    return permutation_importance(model, asked.dataset, validation, repeats=repeats, seed=asked.question.splits.seed)
+
+
+def _looked_at_anew(
+    lake: Lake, asked: Asked, called: str, model: Portable
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Answers of the stored model on the rows it was held out from, those of the folds as they are; importances made anew."""
+    held = lake.read("prediction/predictions", called).to_pylist()
+    folds = [
+        {k: row[k] for k in ("row_id", "design", "repeat", "fold", "probability", "status")}
+        for row in held
+        if row["design"] == "cross_validation"
+    ]
+    rows = _judged(asked)
+    again = Predicted("held_out", 0, 0, rows, model.predict(asked.dataset.columns, rows))
+    coefficients_kept = [
+        {k: row[k] for k in ("kind", "feature", "value", "low", "high", "share_nonzero")}
+        for row in lake.read("prediction/weights", called).to_pylist()
+        if row["kind"] == "coefficient"
+    ]
+    return [*_rows_of(asked, [again]), *folds], [*_importance(asked, model), *coefficients_kept]
 
 
 def run_stacked(
-    lake: Lake, asked: Asked, labeller: str, *, made_at: datetime, run_id: str, log: Log = lambda line: None
+    lake: Lake,
+    asked: Asked,
+    labeller: str,
+    *,
+    made_at: datetime,
+    run_id: str,
+    models: Path | None = None,
+    log: Log = lambda line: None,
 ) -> Written:
     """Fit a LightGBM that has P(yes) of a zero-shot language model as one more feature.
 
@@ -186,180 +242,13 @@ def run_stacked(
         "lightgbm",
         made_at=made_at,
         run_id=run_id,
+        models=models,
         log=log,
         model_name=STACKED,
         family="stacked",
         description=f"LightGBM with P(yes) of {labeller} as a feature",
         follows=identity_of(lake, labeller),
     )
-
-
-def ask_language_model(
-    lake: Lake,
-    asked: Asked,
-    entry: ModelEntry,
-    revision: str,
-    open_backend: Callable[[], AbstractContextManager[Backend]],
-    *,
-    made_at: datetime,
-    run_id: str,
-    log: Log = lambda line: None,
-) -> Written:
-    """Let a language model answer every row, as it is, and keep the answers.
-
-    Parameters
-    ----------
-    revision
-        What tells its weights from others; if these answered this question already, nothing is asked.
-
-    Raises
-    ------
-    ModelError, ServerError, DeviceError
-        If the model cannot be used.
-    """
-    identity = _digest(asked.sha, entry.labeller, revision, entry.full_decoding, entry.dtype, entry.template_text())
-    if identity_of(lake, entry.labeller) == identity:
-        log(f"{entry.labeller}: nothing changed since it answered")
-        return lake.written("prediction/predictions", entry.labeller)
-    started = time.monotonic()
-    with open_backend() as backend:
-        everybody = np.arange(asked.dataset.n)
-        answers = answers_to_rows(backend, asked.dataset, everybody, asked.question.missing_text, log)
-    facts = _language_facts(
-        entry, entry.labeller, answers, 0, time.monotonic() - started, revision, {"decoding": entry.full_decoding}
-    )
-    rows = [_answer_row(asked, row, answer, "every_row", 0.0) for row, answer in sorted(answers.items())]
-    return keep_model(lake, asked, facts, rows, identity=identity, made_at=made_at, run_id=run_id)
-
-
-def settings_to_try(question: PredictionQuestion, entry: ModelEntry) -> list[LoraSettings]:
-    """Return how adapters of a model are trained for the question: one, or one for each of the sweep.
-
-    Raises
-    ------
-    QuestionError
-        If a setting does not exist or cannot be.
-    """
-    wish = question.fine_tuning
-    try:
-        base = preset_of(wish.preset) if wish.preset else entry.lora_settings
-        tried = wish.sweep or [{}]
-        return [LoraSettings.model_validate({**base.model_dump(), **wish.settings, **one}) for one in tried]
-    except (ValidationError, ValueError) as error:
-        found = error.errors(include_url=False, include_input=False) if isinstance(error, ValidationError) else []
-        said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in found) or str(error)
-        raise QuestionError(
-            f"prediction.fine_tuning: {said}; settings are: {', '.join(LoraSettings.model_fields)}"
-        ) from None
-
-
-def fine_tune(
-    lake: Lake,
-    asked: Asked,
-    entry: ModelEntry,
-    open_backend: Callable[[str], AbstractContextManager[Backend]],
-    *,
-    models: Path,
-    base_folder: Path | None,
-    device: Device,
-    made_at: datetime,
-    run_id: str,
-    log: Log = lambda line: None,
-) -> tuple[Written, TrainedAdapter]:
-    """Train adapters on the training rows (or find them trained), keep the answers of the one that ranks the validation rows best.
-
-    Parameters
-    ----------
-    open_backend
-        Opens the model with the adapter of that digest.
-
-    Raises
-    ------
-    ModelError
-        If the base cannot be used, there are too few examples, or a saved adapter has other settings than were asked for.
-    """
-    started = time.monotonic()
-    task = PredictionTask(entry, asked.question, asked.dataset, asked.assigned)
-    tried = []
-    for settings in settings_to_try(asked.question, entry):
-        made = train_adapter(entry, task, settings, models=models, base_folder=base_folder, device=device, log=log)
-        card = read_card(made.folder)
-        if card.settings != settings:
-            raise ModelError(
-                f"model {entry.name!r}: adapter {made.digest[:16]} was saved with other settings than were asked for"
-            )
-        best = max((epoch.get("auroc", float("nan")) for epoch in made.history), default=float("nan"))
-        tried.append((best, made, card))
-        log(
-            f"{entry.adapted_labeller}: rank {settings.rank}, rate {settings.learning_rate:g}: AUROC of validation {best:.3f}"
-        )
-    best, made, card = max(tried, key=lambda one: (not np.isnan(one[0]), one[0]))
-    labeller = entry.adapted_labeller
-    identity = _digest(asked.sha, labeller, made.digest, entry.full_decoding)
-    if identity_of(lake, labeller) == identity:
-        return lake.written("prediction/predictions", labeller), made
-    rows = asked.assigned.rows("validation", "test")
-    with open_backend(made.digest) as backend:
-        answers = answers_to_rows(backend, asked.dataset, rows, asked.question.missing_text, log)
-    offset = odds_offset(asked.question, asked.dataset.y[asked.assigned.rows("train")])
-    settings_row = {
-        **card.settings.model_dump(),
-        "auroc_validation": best,
-        "n_tried": len(tried),
-        "best_epoch": made.best_epoch,
-    }
-    n_train = int(asked.assigned.rows("train").size)
-    facts = _language_facts(
-        entry, labeller, answers, n_train, time.monotonic() - started, card.base_revision, settings_row, made.digest
-    )
-    told = [_answer_row(asked, row, answer, "held_out", offset) for row, answer in sorted(answers.items())]
-    return keep_model(lake, asked, facts, told, identity=identity, made_at=made_at, run_id=run_id), made
-
-
-def _language_facts(
-    entry: ModelEntry,
-    labeller: str,
-    answers: Mapping[int, Answer],
-    n_train: int,
-    seconds: float,
-    revision: str,
-    settings: Mapping[str, Any],
-    adapter: str = "",
-) -> ModelFacts:
-    def total(name: str) -> int:
-        return sum(getattr(answer, name) or 0 for answer in answers.values())
-
-    how = "fine-tuned for the question" if adapter else "zero-shot"
-    return ModelFacts(
-        labeller,
-        "language_model",
-        f"{entry.description}; {how}",
-        n_train,
-        seconds,
-        settings,
-        total("n_input_tokens"),
-        total("n_output_tokens"),
-        revision=revision,
-        adapter_sha=adapter,
-    )
-
-
-def _answer_row(asked: Asked, row: int, answer: Answer, design: str, offset: float) -> dict[str, Any]:
-    p, value = answer.probabilities[0], answer.values[0]
-    if p is not None and offset:
-        odds = np.log(max(p, 1e-9)) - np.log(max(1 - p, 1e-9)) + offset
-        p = float(1 / (1 + np.exp(-odds)))
-    wrote = answer.text
-    if wrote is None and value is not None:
-        wrote = json.dumps({asked.question.name: value})
-    return {
-        "row_id": asked.dataset.ids[row],
-        "design": design,
-        "probability": p,
-        "answer": value if p is None else None,
-        "status": status_of(answer),
-        "text": wrote,
-    }
 
 
 def _rows_of(asked: Asked, predicted: Sequence[Predicted]) -> list[dict[str, Any]]:
@@ -378,5 +267,6 @@ def _rows_of(asked: Asked, predicted: Sequence[Predicted]) -> list[dict[str, Any
     ]
 
 
-def _digest(*parts: Any) -> str:
+def digest_of(*parts: Any) -> str:
+    """Return the SHA-256 (hex) of what answers follow from, code version included."""
     return hashlib.sha256(json.dumps([_VERSION, *parts], sort_keys=True, default=str).encode()).hexdigest()

@@ -11,6 +11,7 @@ from clinical_assets.prediction.classical import CONSTANTS
 from clinical_assets.prediction.conclusion import above_constant, common_constant, conclusions
 from clinical_assets.prediction.evaluation import comparison_rows, result_rows
 from clinical_assets.prediction.judging import Judged, judge
+from clinical_assets.prediction.ranking import rank_rows, tuning_rows
 from clinical_assets.prediction.rows import QuestionError
 from clinical_assets.prediction.store import Asked, held_models, write_table
 from clinical_assets.storage.lake import Lake
@@ -84,6 +85,8 @@ def compare(
         log(f"{model} judged")
     constant = common_constant(dataset.y[assigned.rows("train")])
     results += above_constant(judged, constant, dataset.y, dataset.groups, n_replicates=draws, seed=seed)
+    for rows_of in (rank_rows, tuning_rows):
+        results += rows_of(judged, dataset.y, dataset.groups, n_replicates=draws, seed=seed)
     comparisons = comparison_rows(judged, dataset.y)
     said = conclusions(results, comparisons, constant, [m for m in model_order(list(expected)) if m not in held])
     for table, rows in (("results", results), ("comparisons", comparisons)):

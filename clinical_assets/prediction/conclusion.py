@@ -16,6 +16,7 @@ __all__ = ["above_constant", "common_constant", "conclusions"]
 
 Whole = npt.NDArray[np.int64]
 _ALPHA = 0.05
+_SIMPLE = ("lasso", "elastic_net", "random_forest", "lightgbm", "lightgbm_stacked")  # before any language model
 
 
 def common_constant(y_train: Whole) -> str:
@@ -103,6 +104,7 @@ def conclusions(
             f"over all pairs, {_ALPHA:.0%})"
             + (": the order of such models is chance." if len(apart) < len(real) else ".")
         )
+    said.append(_recommendation(value, real, bool(better)))
     unread = [
         (m, r["value"])
         for (m, d, metric), r in value.items()
@@ -113,6 +115,24 @@ def conclusions(
         f"{model} has not answered this question (it failed, or was not run) and is not judged." for model in missing
     ]
     return said
+
+
+def _recommendation(
+    value: Mapping[tuple[str, str, str], Mapping[str, Any]], pairs: Sequence[Mapping[str, Any]], decides: bool
+) -> str:
+    """What follows for who wants to use one: nothing, or the simplest that nothing is told apart from."""
+    designs = {design for _, design, metric in value if metric == "auroc"}
+    design = "cross_validation" if "cross_validation" in designs else "test"
+    areas = [r for (m, d, metric), r in value.items() if d == design and metric == "auroc" and m not in CONSTANTS]
+    above = [r for r in areas if (r["low"] or 0) > 0.5]
+    if not above:
+        return "Recommendation: use none of them on these features; more patients or other features are needed first."
+    best = max(above, key=lambda r: r["value"])["model"]
+    apart = {frozenset((r["model_a"], r["model_b"])) for r in pairs if "not distinguishable" not in r["verdict"]}
+    equal = [r["model"] for r in above if frozenset((best, r["model"])) not in apart]
+    simplest = min(equal, key=lambda model: (_SIMPLE.index(model) if model in _SIMPLE else len(_SIMPLE), model))
+    what = "to decide or to rank" if decides else "to rank patients, not to decide: no model beats the commoner answer"
+    return f"Recommendation: {simplest}, the simplest model that is not told apart from the best, {what}; validate it elsewhere first."
 
 
 def _points(row: Mapping[str, Any]) -> str:

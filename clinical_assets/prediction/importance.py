@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from clinical_assets.prediction.classical import Model
-from clinical_assets.prediction.rows import Dataset
+from clinical_assets.prediction.rows import Dataset, Value
 from clinical_assets.statistics.bootstrap import intervals, person_weights
 from clinical_assets.statistics.roc import auroc
+from clinical_assets.study.prediction import PredictionFeature
 
 __all__ = ["coefficients", "permutation_importance"]
 
 Whole = npt.NDArray[np.int64]
+
+
+class Predicts(Protocol):
+    """A fitted or stored model."""
+
+    @property
+    def features(self) -> tuple[PredictionFeature, ...]:
+        """What it sees."""
+
+    def predict(self, columns: Mapping[str, Sequence[Value]], rows: Whole) -> npt.NDArray[np.float64]:
+        """Return P(yes)."""
 
 
 def coefficients(
@@ -56,7 +69,7 @@ def coefficients(
 
 
 def permutation_importance(
-    model: Model, dataset: Dataset, rows: Whole, *, repeats: int, seed: int
+    model: Predicts, dataset: Dataset, rows: Whole, *, repeats: int, seed: int
 ) -> list[dict[str, Any]]:
     """Return by how much the area under the ROC curve of unseen rows falls if a feature is shuffled among them (Breiman 2001).
 

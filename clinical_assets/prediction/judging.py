@@ -82,21 +82,23 @@ def judge(
     ValueError
         If a validation or test row was not predicted at all.
     """
-    place = {row_id: i for i, row_id in enumerate(ids)}
+    at = {row_id: i for i, row_id in enumerate(ids)}
     n, repeats = len(ids), folds.shape[0]
     held, out = np.full(n, np.nan), np.full((repeats, n), np.nan)
     said = np.zeros(n, dtype=bool)
-    crossed = False
+    repeated = set[int]()
     plain = any(row["probability"] is None and row["answer"] is not None for row in predictions)
     for row in predictions:
-        i, p = place[row["row_id"]], row["probability"]
+        i, p = at[row["row_id"]], row["probability"]
         value = p if p is not None else (np.nan if row["answer"] is None else float(row["answer"]))
         if row["design"] == "cross_validation":
-            out[row["repeat"], i], crossed = value, True
+            out[row["repeat"], i] = value
+            repeated.add(row["repeat"])
         else:
             held[i], said[i] = value, True
             if row["design"] == "every_row":
-                out[:, i], crossed = value, True
+                out[:, i] = value
+                repeated |= set(range(repeats))
     test = np.flatnonzero(split == "test")
     lacking = int((~said[np.isin(split, ("validation", "test"))]).sum())
     if lacking:
@@ -107,18 +109,19 @@ def judge(
     found = [
         Judged(model, "test", test, _worst(held[test], y[test])[None], _decide(held[test], threshold)[None], threshold)
     ]
-    if crossed:
+    if repeated:
+        which = sorted(repeated)  # of a fine-tuned model the first one alone
         rows = np.flatnonzero(folds[0] >= 0)
-        value, thresholds = np.full((repeats, rows.size), np.nan), []
-        for repeat in range(repeats):
+        value, thresholds = np.full((len(which), rows.size), np.nan), []
+        for place, repeat in enumerate(which):
             of = folds[repeat, rows]
             p = out[repeat, rows]
             for fold in np.unique(of):
                 other, mine = of != fold, of == fold
                 cut = 0.5 if fixed else _threshold(y[rows[other]], p[other], metric)
-                value[repeat, mine] = _decide(p[mine], cut)
+                value[place, mine] = _decide(p[mine], cut)
                 thresholds.append(cut)
-        score = np.stack([_worst(out[repeat, rows], y[rows]) for repeat in range(repeats)])
+        score = np.stack([_worst(out[repeat, rows], y[rows]) for repeat in which])
         found.append(Judged(model, "cross_validation", rows, score, value, float(np.mean(thresholds))))
     return found
 

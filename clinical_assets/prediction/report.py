@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,14 +11,13 @@ import numpy as np
 from clinical_assets.prediction.classical import CONSTANTS
 from clinical_assets.prediction.compare import Compared
 from clinical_assets.prediction.evaluation import CELLS, SHOWN
+from clinical_assets.prediction.ranking import best_per_metric
 from clinical_assets.prediction.store import Asked
 from clinical_assets.statistics.calibration import ece, reliability
 from clinical_assets.statistics.label_plots import ReliabilityPanel, forest_figure, reliability_figure
 from clinical_assets.statistics.prediction_plots import confusion_figure, ranking_figure
 
-__all__ = ["comparison_table", "prediction_figures", "prediction_report"]
-
-_LOWER_IS_BETTER = frozenset({"brier", "balance_gap"})
+__all__ = ["best_table", "comparison_table", "prediction_figures", "prediction_report"]
 
 
 def prediction_figures(asked: Asked, compared: Compared) -> dict[str, bytes]:
@@ -35,7 +35,7 @@ def prediction_figures(asked: Asked, compared: Compared) -> dict[str, bytes]:
         "prediction_confusion": confusion_figure(
             tables,
             title=title,
-            note="Rows: what happened. Thresholds were chosen on the validation rows. What was not answered is wrong.",
+            note="Rows: what happened, and the share of it. Thresholds were chosen on the validation rows. What was not answered is wrong.",
         )
     }
     scores = {model: one.score[0] for model, one in tested.items() if np.ptp(one.score[0]) > 0}
@@ -47,7 +47,9 @@ def prediction_figures(asked: Asked, compared: Compared) -> dict[str, bytes]:
             bins = reliability(truth, score, n_bins=5)
             points = [(b.mean_probability, b.observed, b.lower, b.upper, b.n) for b in bins]
             panels[model] = ReliabilityPanel(points, int(truth.size), ece(truth, score, n_bins=5))
-        figures["prediction_calibration"] = reliability_figure(panels, title=title)
+        figures["prediction_calibration"] = reliability_figure(
+            panels, title=title, who="P(yes), five bins; lines: 95 % limits"
+        )
     models = [model for model in tested if model not in CONSTANTS]
     out = _by_model(compared.results, "cross_validation")
     series: dict[str, list[tuple[float, float | None, float | None] | None]] = {
@@ -59,7 +61,8 @@ def prediction_figures(asked: Asked, compared: Compared) -> dict[str, bytes]:
         series,
         title=f"{asked.question.name}: AUROC",
         xlabel="AUROC (0.5 is chance)",
-        note="Lines: 95 % limits from drawing persons.",
+        note="Lines: 95 % limits from drawing persons. Dashed: chance.",
+        chance=0.5,
     )
     return figures
 
@@ -74,18 +77,15 @@ def comparison_table(compared: Compared, design: str = "test", subgroup: str = "
     return found
 
 
-def best_per_metric(compared: Compared, design: str = "test") -> dict[str, str]:
-    """Return metric -> the models that are best by it; several where they tie."""
-    by_model = _by_model(compared.results, design)
-    found = {}
-    for metric in SHOWN:
-        values = {model: of[metric]["value"] for model, of in by_model.items() if of[metric]["value"] is not None}
-        if values:
-            best = min(values.values()) if metric in _LOWER_IS_BETTER else max(values.values())
-            found[metric] = (
-                ", ".join(model for model, value in values.items() if abs(value - best) < 1e-12) + f" ({best:.3f})"
-            )
-    return found
+def best_table(compared: Compared, design: str = "test") -> str:
+    """Return metric, the models that are best by it, and their value, as Markdown."""
+    best = best_per_metric(_by_model(compared.results, design))
+    return _markdown(
+        [
+            {"metric": metric, "best": ", ".join(models), "value": f"{value:.3f}"}
+            for metric, (models, value) in best.items()
+        ]
+    )
 
 
 def prediction_report(
@@ -110,9 +110,23 @@ def prediction_report(
         _markdown([{"feature": name, "not recorded": str(k)} for name, k in data.missing().items()]),
         "## Test rows",
         _markdown(comparison_table(compared)),
-        "Best per metric: " + "; ".join(f"{metric}: {who}" for metric, who in best_per_metric(compared).items()) + ".",
+        "### Best per metric",
+        "Before reading it: the highest of many models is high by chance too; see the ranks below.",
+        best_table(compared),
+        "![confusion tables](figures/prediction_confusion.png)",
+        "![curves](figures/prediction_curves.png)",
+        "![calibration](figures/prediction_calibration.png)",
         "## Out of fold (repeated cross-validation)",
         _markdown(comparison_table(compared, "cross_validation")),
+        "![AUROC with limits](figures/prediction_auroc.png)",
+        "## Ranks by AUROC (1 is best)",
+        "Limits: where persons are drawn again. Models whose limits overlap have no order.",
+        _markdown(_rank_table(compared)),
+        "## What fine-tuning changed (test rows)",
+        _markdown([
+            {"model": r["model"], "metric": r["metric"].removesuffix("_above_zero_shot"), "fine-tuned less zero-shot": _said(r)}
+            for r in compared.results if r["metric"].endswith("_above_zero_shot")
+        ]),
         "## Accuracy above the commoner answer (test rows)",
         _markdown([
             {"model": r["model"], "difference": _said(r)} for r in compared.results if r["metric"] == "accuracy_above_constant"
@@ -137,15 +151,51 @@ def prediction_report(
              "kept in": "" if w["share_nonzero"] is None else f"{w['share_nonzero']:.0%}"}
             for w in sorted(weights, key=lambda w: (w["model"], w["kind"], -abs(w["value"])))
         ]),
-        "## Models",
+        "## Cost",
         _markdown([
             {"model": f["model"], "what": f["description"], "trained on": str(f["n_train"]), "seconds": f"{f['seconds']:.1f}",
-             "tokens read": "" if f["n_input_tokens"] is None else f"{f['n_input_tokens']:,}", "settings": f["settings"]}
-            for f in facts
+             "processor seconds": f"{f.get('processor_seconds', 0):.1f}", "peak memory, MiB": f"{f.get('peak_bytes', 0) / 2**20:.0f}",
+             "tokens read": "" if f["n_input_tokens"] is None else f"{f['n_input_tokens']:,}",
+             "tokens written": "" if f["n_output_tokens"] is None else f"{f['n_output_tokens']:,}"}
+            for f in facts if f["model"] not in CONSTANTS
         ]),
+        "## Settings",
+        "Of adapters as they were saved, which the trainer's own file confirmed.",
+        _settings_table(facts),
         "Research use; not a medical device.",
     ]  # fmt: skip
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _rank_table(compared: Compared) -> list[dict[str, str]]:
+    test, out = (_by_model(compared.results, design) for design in ("test", "cross_validation"))
+    ranked = [model for model, of in test.items() if "auroc_rank" in of]
+    return [
+        {
+            "model": model,
+            "test": _said(test[model].get("auroc_rank"), 1),
+            "first": _share(test[model].get("auroc_first")),
+            "out of fold": _said(out.get(model, {}).get("auroc_rank"), 1),
+            "first out of fold": _share(out.get(model, {}).get("auroc_first")),
+        }
+        for model in sorted(ranked, key=lambda model: test[model]["auroc_rank"]["value"])
+    ]
+
+
+def _settings_table(facts: Sequence[Mapping[str, Any]]) -> str:
+    """One table a family of models that share their settings' names."""
+    families: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    for fact in facts:
+        settings = {name: _setting(value) for name, value in json.loads(fact["settings"]).items() if value is not None}
+        if settings:
+            families.setdefault(tuple(settings), []).append({"model": fact["model"], **settings})
+    return "\n\n".join(_markdown(rows) for rows in families.values()) or "(none)"
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _by_model(
@@ -166,11 +216,17 @@ def _estimate(row: Mapping[str, Any] | None) -> tuple[float, float | None, float
     return None if row is None or row["value"] is None else (row["value"], row["low"], row["high"])
 
 
-def _said(row: Mapping[str, Any] | None) -> str:
+def _said(row: Mapping[str, Any] | None, digits: int = 3) -> str:
     if row is None or row["value"] is None:
         return ""
-    limits = "" if row["low"] is None or row["high"] is None else f" ({row['low']:.3f} to {row['high']:.3f})"
-    return f"{row['value']:.3f}{limits}"
+    limits = (
+        "" if row["low"] is None or row["high"] is None else f" ({row['low']:.{digits}f} to {row['high']:.{digits}f})"
+    )
+    return f"{row['value']:.{digits}f}{limits}"
+
+
+def _share(row: Mapping[str, Any] | None) -> str:
+    return "" if row is None or row["value"] is None else f"{row['value']:.0%}"
 
 
 def _markdown(rows: Sequence[Mapping[str, str]]) -> str:

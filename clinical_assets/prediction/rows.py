@@ -17,9 +17,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from clinical_assets.notes.guards import is_ignored
 from clinical_assets.study.prediction import PredictionFeature, PredictionQuestion
 
-__all__ = ["Dataset", "QuestionError", "column_names", "dataset_of", "read_source", "record_text"]
+__all__ = [
+    "Dataset",
+    "QuestionError",
+    "column_names",
+    "dataset_of",
+    "question_files",
+    "read_source",
+    "record_text",
+    "unanswered_of",
+]
 
 Value = float | str | bool | None
 _MAX_BYTES = 200 * 1024**2
@@ -122,6 +132,14 @@ def read_source(question: PredictionQuestion, landing: Path, query: Callable[[st
     return rows.select(column_names(question))
 
 
+def question_files(folder: Path) -> list[Path]:
+    """Return the tables in landing/prediction, by name; what is hidden or still written is none."""
+    if not folder.is_dir():
+        return []
+    files = [path for path in folder.iterdir() if path.suffix in (".csv", ".parquet") and not is_ignored(path.name)]
+    return sorted(path for path in files if path.is_file())
+
+
 def _read_file(path: Path, where: str) -> pa.Table:
     import pyarrow.csv as pacsv
     import pyarrow.parquet as pq
@@ -195,6 +213,27 @@ def dataset_of(question: PredictionQuestion, rows: pa.Table) -> Dataset:
     return Dataset(
         tuple(ids[i] for i in keep), groups, y, columns, varying, len(answers), without, n_duplicates, tuple(notices)
     )
+
+
+def unanswered_of(
+    question: PredictionQuestion, rows: pa.Table, features: Sequence[PredictionFeature]
+) -> tuple[list[str], dict[str, list[Value]]]:
+    """Return ids and features of the rows without an outcome: what can be predicted, and not judged.
+
+    Raises
+    ------
+    QuestionError
+        As `dataset_of`.
+    """
+    nothing = {value.strip().casefold() for value in question.missing_values}
+    answers = _outcomes(question, rows.column(question.outcome.column).to_pylist(), nothing)
+    open_ones = [i for i, answer in enumerate(answers) if answer is None]
+    ids = rows.column(question.source.id_column).to_pylist()
+    columns = {}
+    for feature in features:
+        values = rows.column(feature.source).to_pylist()
+        columns[feature.name] = _values(feature, [values[i] for i in open_ones], open_ones, nothing)
+    return [_text(ids[i]) for i in open_ones], columns
 
 
 def record_text(dataset: Dataset, row: int, missing_text: str) -> str:

@@ -11,7 +11,7 @@ from clinical_assets.prediction.rows import Dataset, QuestionError
 from clinical_assets.risk.splits import repeated_folds
 from clinical_assets.study.prediction import PredictionSplits
 
-__all__ = ["Assigned", "assign", "leaking_groups"]
+__all__ = ["Assigned", "assign", "fold_as_test", "leaking_groups"]
 
 Whole = npt.NDArray[np.int64]
 
@@ -23,7 +23,7 @@ class Assigned:
     Attributes
     ----------
     split
-        Shape (n,): train, validation or test.
+        Shape (n,): train, validation or test (apart: in none of them).
     folds
         Shape (repeats, n): the fold that a row is judged in; -1 for test rows, which are in none.
     """
@@ -76,6 +76,16 @@ def assign(dataset: Dataset, settings: PredictionSplits) -> Assigned:
                 f"the {name} rows have one answer only ({y.size} rows); more rows or larger shares are needed"
             )
     return found
+
+
+def fold_as_test(assigned: Assigned, fold: int) -> Assigned:
+    """Return the splits in which a fold of the first repeat is judged, and nobody learns or chooses from it or from the test rows.
+
+    Validation rows of the other folds choose as they always do.
+    """
+    mine = assigned.folds[0] == fold
+    split = np.where(mine, "test", np.where(assigned.split == "test", "apart", assigned.split))
+    return Assigned(split.astype("<U10"), assigned.folds)
 
 
 def leaking_groups(dataset: Dataset, assigned: Assigned) -> int:

@@ -21,7 +21,17 @@ from clinical_assets.storage.lake import Lake, Written
 from clinical_assets.storage.prediction_contracts import PREDICTION_TABLES
 from clinical_assets.study.prediction import PredictionQuestion
 
-__all__ = ["Asked", "ModelFacts", "asked_rows", "held_models", "identity_of", "keep_model", "keep_rows", "write_table"]
+__all__ = [
+    "Asked",
+    "ModelFacts",
+    "asked_rows",
+    "held_models",
+    "identity_of",
+    "keep_model",
+    "keep_rows",
+    "trained_before",
+    "write_table",
+]
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,9 @@ class ModelFacts:
     n_unseen: int = 0
     revision: str = ""
     adapter_sha: str = ""
+    model_sha: str = ""
+    processor_seconds: float = 0.0
+    peak_bytes: int = 0
 
 
 def asked_rows(asked: Asked) -> pa.Table:
@@ -107,6 +120,7 @@ def keep_model(
     identity: str,
     made_at: datetime,
     run_id: str,
+    training: str = "",
 ) -> Written:
     """Write all there is of a model; its answers last: where they stand, all of it does.
 
@@ -115,14 +129,16 @@ def keep_model(
     predictions, weights
         Rows without question and model.
     identity
-        Digest of everything that the answers follow from.
+        Digest of everything that the answers and weights follow from.
+    training
+        Digest of what the fitted model follows from, without how it is looked at.
     """
     names = {**asked.names, "model": facts.model}
     row = {**asked.names, **vars(facts), "settings": json.dumps(dict(facts.settings), sort_keys=True, default=str)}
     write_table(lake, "prediction/models", [{**row, "made_at": made_at, "run_id": run_id}], facts.model)
     write_table(lake, "prediction/weights", [{**names, **one} for one in weights], facts.model)
     told = [{"answer": None, "text": None, "repeat": 0, "fold": 0, **names, **one} for one in predictions]
-    return write_table(lake, "prediction/predictions", told, facts.model, identity=identity)
+    return write_table(lake, "prediction/predictions", told, facts.model, identity=identity, training=training)
 
 
 def identity_of(lake: Lake, model: str) -> str | None:
@@ -132,6 +148,14 @@ def identity_of(lake: Lake, model: str) -> str | None:
         if lake.has("prediction/predictions", model)
         else None
     )
+
+
+def trained_before(lake: Lake, model: str, training: str) -> str | None:
+    """Return the digest of the stored model that these answers came from, if it follows from just this training; None otherwise."""
+    held = lake.has("prediction/predictions", model) and lake.has("prediction/models", model)
+    if not held or lake.metadata("prediction/predictions", model).get("training") != training:
+        return None
+    return str(lake.read("prediction/models", model, columns=["model_sha"]).to_pylist()[0]["model_sha"]) or None
 
 
 def held_models(lake: Lake, sha: str) -> dict[str, list[dict[str, Any]]]:

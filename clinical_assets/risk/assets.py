@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 
 from clinical_assets.risk.chain import drift_rows, evaluate_question, freeze, promoted_cell, score_rows
 from clinical_assets.risk.model_store import load_frozen, promoted_digest, save_frozen
 from clinical_assets.risk.question import ask, cohort_rows
-from clinical_assets.risk.report import risk_figures, tripod_table
+from clinical_assets.risk.report import evaluation_tables, risk_figures, tripod_table
 from clinical_assets.risk.windows import NobodyIndexed, require_somebody
 from clinical_assets.statistics.plots import markdown_image, write_figures
 from clinical_assets.storage.risk_contracts import RISK_TABLES
@@ -96,7 +97,8 @@ def _models(vectors: list[dg.AssetKey]) -> dg.AssetsDefinition:
             asked,
             question,
             smallest=study.publication.small_cell_threshold,
-            progress=lambda n, total: context.log.info(f"split {n} of {total}"),
+            lake=store,
+            log=context.log.info,
         )
         for key, rows in ((_OUT_OF_FOLD, done.out_of_fold), (_EVALUATION, done.evaluation)):
             written = store.write("/".join(key.path), rows, RISK_TABLES["/".join(key.path)])
@@ -187,23 +189,33 @@ def _scores(vectors: list[dg.AssetKey]) -> dg.AssetsDefinition:
 def risk_report(
     lake: LakeResource, warehouse: WarehouseResource, deployment: DeploymentResource
 ) -> dg.MaterializeResult:
-    """Figures (ROC, calibration, net benefit) and the TRIPOD+AI table of the risk question. Files in the report folder, no row."""
+    """Figures (ROC, calibration, net benefit, contributions), their numbers, the TRIPOD+AI table. Files in the report folder, no row."""
     study, store, settings = deployment.load_study(), lake.open(), deployment.settings()
     question = _question(study)
     out_of_fold, evaluation = store.read("risk/out_of_fold"), store.read("risk/evaluation")
     encoders = sorted({m.split("/")[2] for m in evaluation.column("model").to_pylist() if m.count("/") == 2})
     model = promoted_cell(question, encoders).name if out_of_fold.num_rows else ""
-    figures = risk_figures(out_of_fold, question, model, smallest=study.publication.small_cell_threshold)
-    write_figures(settings.report / "figures", figures)
     with warehouse.reader().get_connection() as connection:
         attrition = connection.sql("select step, n_after from risk.attrition order by step_order").fetchall()
+        names = dict(
+            connection.sql("select distinct concept_id::varchar, concept_name from risk.pre_index_codes").fetchall()
+        )
+    smallest = study.publication.small_cell_threshold
+    figures = risk_figures(out_of_fold, evaluation, question, model, names, smallest=smallest)
+    write_figures(settings.report / "figures", figures)
     digest = promoted_digest(settings.models / f"risk_{question.name}")
-    text = tripod_table(question, evaluation, attrition, digest)
-    path = settings.report / f"tripod_ai_{question.name}.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    tripod = tripod_table(question, evaluation, attrition, digest)
+    tables = f"# {question.name}\n{evaluation_tables(evaluation)}"
+    settings.report.mkdir(parents=True, exist_ok=True)
+    (settings.report / f"tripod_ai_{question.name}.md").write_text(tripod, encoding="utf-8")
+    (settings.report / f"risk_{question.name}.md").write_text(tables, encoding="utf-8")
     shown = {name: dg.MetadataValue.md(markdown_image(png, name)) for name, png in figures.items()}
-    return dg.MaterializeResult(metadata={"tripod_ai": dg.MetadataValue.md(text), **shown})
+    return dg.MaterializeResult(metadata={"tripod_ai": dg.MetadataValue.md(tripod), **_sizes(out_of_fold), **shown})
+
+
+def _sizes(out_of_fold: pa.Table) -> dict[str, int]:
+    persons = out_of_fold.select(["person_id", "is_case"]).group_by(["person_id", "is_case"]).aggregate([])
+    return {"n_persons": persons.num_rows, "n_cases": persons.column("is_case").to_pylist().count(True)}
 
 
 def _question(study: Study) -> Any:

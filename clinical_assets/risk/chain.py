@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from clinical_assets.risk.evaluation import Pooled, differences, evaluate, insufficient, pool, slices
-from clinical_assets.risk.experiments import Candidate, OutOfFold, RiskModel, candidates, fit_model, run_matrix
+from clinical_assets.progress import Progress
+from clinical_assets.risk.analyses import promoted_rows
+from clinical_assets.risk.candidates import Candidate, OutOfFold, candidates
+from clinical_assets.risk.evaluation import Pooled, differences, evaluate, insufficient, pool
+from clinical_assets.risk.experiments import RiskModel, fit_model, run_matrix
+from clinical_assets.risk.finished_fits import LakeFits
 from clinical_assets.risk.model_store import Frozen
 from clinical_assets.risk.question import Asked
-from clinical_assets.risk.sensitivity import genetic_complement, ipcw_area, learning_curve, transfer
+from clinical_assets.risk.sensitivity import SHARES, learning_curve
 from clinical_assets.risk.splits import Split, by_site, by_time, repeated_folds
 from clinical_assets.statistics.recalibration import recalibration
 from clinical_assets.statistics.stability import population_stability_index, reference_bins
+from clinical_assets.storage.lake import Lake
 from clinical_assets.storage.risk_contracts import RISK_DRIFT, RISK_EVALUATION, RISK_OUT_OF_FOLD, RISK_SCORES
 from clinical_assets.study.risk import RiskQuestion
 
@@ -75,7 +81,8 @@ def evaluate_question(
     question: RiskQuestion,
     *,
     smallest: int,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    lake: Lake | None = None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> Evaluated:
     """Return out-of-fold risks and all numbers of a question. With too few events: one row that says so, and no model.
 
@@ -87,8 +94,10 @@ def evaluate_question(
         Of the study.
     smallest
         Groups of fewer persons are withheld from the slices.
-    progress
-        Told how many splits are done.
+    lake
+        Where finished fits are put by, so that a killed evaluation goes on; nowhere if None.
+    log
+        Told how many fits are done, how fast, and what is left.
     """
     rows = asked.labelled
     features, y = asked.features.rows(rows), asked.is_case[rows]
@@ -96,19 +105,24 @@ def evaluate_question(
     if why:
         row = {"model": "", "analysis": "performance", "metric": "auroc", "status": "insufficient", "reason": why}
         base = {"n": int(y.size), "n_events": int(y.sum()), "value": None, "low": None, "high": None}
-        return Evaluated(RISK_OUT_OF_FOLD.empty_table(), _table([{**_EMPTY, **base, **row}], question), None, None, why)
+        return Evaluated(RISK_OUT_OF_FOLD.empty_table(), _table([{**base, **row}], question), None, None, why)
     settings = question.models
     cells = candidates(settings, features.encoders())
     promoted = promoted_cell(question, features.encoders())
     cv = repeated_folds(y, features.persons, folds=settings.folds, repeats=settings.repeats, seed=settings.seed)
     others = _other_splits(asked, rows, question)
-    total = len(cv) + len(others)
-    parts = run_matrix(cells, features, y, cv, settings, progress=lambda done, _: progress(done, total))
-    parts += run_matrix(
-        [promoted], features, y, others, settings, progress=lambda done, _: progress(len(cv) + done, total)
-    )
-    pooled = {(one.name, one.design, one.label): one for one in pool(parts)}
+    fits = LakeFits(lake, question.name, features, y, settings, made_at=datetime.now(UTC)) if lake else None
+    total = len(cells) * len(cv) + len(others) + len(SHARES) * settings.folds
+    done = Progress("fits", total, log).add
+    parts = run_matrix(cells, features, y, cv, settings, fits=fits, done=done)
+    elsewhere = run_matrix([promoted], features, y, others, settings, fits=fits, done=done)
     draws: dict[str, Any] = {"n_replicates": settings.bootstrap, "seed": settings.seed}
+    curve = learning_curve(promoted, features, y, settings, n_replicates=settings.bootstrap, fits=fits, done=done)
+    if fits:
+        fits.flush()
+        fits.forget_others()
+        log(f"{total:,} fits are done, {fits.n_reused:,} of them by an evaluation before")
+    pooled = {(one.name, one.design, one.label): one for one in pool([*parts, *elsewhere])}
     found: list[Row] = []
     for (name, design, label), one in pooled.items():
         found += [
@@ -121,10 +135,45 @@ def evaluate_question(
         for row in differences(by_name, _pairs(cells), y, features.persons, **draws)
     ]
     best = by_name[promoted.name]
-    found += _slice_rows(asked, rows, best, y, question, smallest, draws)
     model = fit_model(promoted, features, y, settings)
-    found += _more_rows(asked, rows, y, best, model, question, draws)
-    return Evaluated(_out_of_fold(parts, features.persons, y, question), _table(found, question), best, model, "")
+    out_of_fold = _out_of_fold([*parts, *elsewhere], features.persons, y, question)
+    found += promoted_rows(
+        asked,
+        best,
+        mean_risks(out_of_fold, features.persons, "calibrated")[promoted.name],
+        model,
+        # a model of few events may rank, but nothing is claimed of where it was moved to
+        [
+            p
+            for p in elsewhere
+            if p.split.design == "site" and not insufficient(y[p.split.train], question.minimum_events)
+        ],
+        question,
+        smallest=smallest,
+        draws=draws,
+    )
+    found += [
+        {"model": promoted.name, "n": int(y.size), "n_events": int(y.sum()), "analysis": "learning_curve", "metric": "auroc",
+         "design": "cross_validation", "detail": f"{row.pop('share'):.0%} of training, {row.pop('n_train'):.0f} persons", **row}
+        for row in curve
+    ]  # fmt: skip
+    return Evaluated(out_of_fold, _table(found, question), best, model, "")
+
+
+def mean_risks(
+    out_of_fold: pa.Table, persons: npt.NDArray[np.int64], column: str = "risk"
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Return model -> risk (or calibrated risk) of each person in cross-validation, mean over repeats, in the order of `persons`."""
+    crossed = out_of_fold.filter(pc.equal(out_of_fold.column("design"), "cross_validation"))
+    means = crossed.group_by(["model", "person_id"]).aggregate([(column, "mean")])
+    found: dict[str, npt.NDArray[np.float64]] = {}
+    for name in pc.unique(means.column("model")).to_pylist():
+        rows = means.filter(pc.equal(means.column("model"), name))
+        ids = rows.column("person_id").to_numpy()
+        order = np.argsort(ids)
+        place = order[np.searchsorted(ids[order], persons)]
+        found[name] = rows.column(f"{column}_mean").to_numpy()[place]
+    return found
 
 
 def freeze(asked: Asked, promoted: Pooled, model: RiskModel) -> Frozen:
@@ -211,133 +260,6 @@ def _pairs(cells: list[Candidate]) -> list[tuple[str, str]]:
             if a.learner == b.learner and fewer < more and (not b.encoder or a.encoder == b.encoder):
                 pairs.append((a.name, b.name))
     return pairs
-
-
-def _slice_rows(
-    asked: Asked, rows: Whole, best: Pooled, y: Whole, question: RiskQuestion, smallest: int, draws: Mapping[str, int]
-) -> list[Row]:
-    cohort = asked.cohort.take(pa.array(rows))
-    ages = cohort.column("age_at_index").to_pylist()
-    groups = {
-        "sex": cohort.column("gender_concept_id").to_pylist(),
-        "race": cohort.column("race_concept_id").to_pylist(),
-        "site": cohort.column("care_site_id").to_pylist(),
-        "age": [None if a is None else "under 40" if a < 40 else "40 to 59" if a < 60 else "60 and over" for a in ages],
-    }
-    found = slices(
-        best,
-        y,
-        asked.features.persons[rows],
-        groups,
-        minimum_events=question.minimum_events,
-        smallest=smallest,
-        **draws,
-    )
-    return [
-        {
-            "model": best.name,
-            "analysis": "slice",
-            "design": best.design,
-            "detail": f"{r.pop('slice')}={r.pop('group')}",
-            **r,
-        }
-        for r in found
-    ]
-
-
-def _more_rows(
-    asked: Asked,
-    rows: Whole,
-    y: Whole,
-    best: Pooled,
-    model: RiskModel,
-    question: RiskQuestion,
-    draws: Mapping[str, int],
-) -> list[Row]:
-    """Censoring, severe outcome, genetic score, transfer, learning curve, sample size: of the promoted model."""
-    settings, windows, promoted, features = (
-        question.models,
-        question.windows,
-        model.candidate,
-        asked.features.rows(rows),
-    )
-    risk = best.risk.mean(axis=0)
-    base = {"model": promoted.name, "n": int(y.size), "n_events": int(y.sum())}
-    found: list[Row] = []
-    n_columns = len(model.columns())
-    per_column = float(min(y.sum(), y.size - y.sum()) / max(n_columns, 1))
-    found += [
-        {**base, "analysis": "sample_size", "metric": metric, "value": value, "low": None, "high": None}
-        for metric, value in (("events_per_variable", per_column), ("columns", float(n_columns)))
-    ]
-    # the censored ones were in no fold: they are scored by a model of all cases and controls, which has not seen them
-    left = np.flatnonzero(np.asarray(asked.cohort.column("reason").to_pylist()) == "follow_up")
-    everybody = np.concatenate([rows, left])
-    unseen = model.predict(asked.features.rows(left)) if left.size else np.zeros(0)
-    outcome, last = asked.numbers("days_till_outcome")[everybody], asked.numbers("days_last_event")[everybody]
-    area = ipcw_area(np.concatenate([risk, unseen]), outcome, last, windows.follow_up_days, **draws)
-    found.append(
-        {**base, "analysis": "censoring", "metric": "auroc_ipcw", "n": int(everybody.size), "detail": "censored controls weighted",
-         "value": area.value, "low": area.low, "high": area.high}
-    )  # fmt: skip
-    found += _severe_rows(asked, rows, best, question, draws)
-    genetic, why = genetic_complement(
-        risk, asked.numbers("genetic_score")[rows], y, features.persons, minimum_events=question.minimum_events, **draws
-    )
-    found += [{"model": promoted.name, "analysis": "genetic_score", **row} for row in genetic]
-    if why:
-        found.append(_nothing(base, "genetic_score", "delta_auroc", why.removeprefix("skipped: "), "skipped"))
-    sites = np.asarray(asked.cohort.column("care_site_id").to_pylist(), dtype=object)[rows]
-    for split in by_site(sites):
-        if insufficient(y[split.train], question.minimum_events):
-            continue
-        elsewhere = fit_model(promoted, features.rows(split.train), y[split.train], settings)
-        moved = transfer(
-            elsewhere, features.rows(split.test), y[split.test], minimum_events=question.minimum_events, **draws
-        )
-        found += [
-            {"model": promoted.name, "analysis": "transfer", "design": "site",
-             "detail": f"{split.label}, recalibration {row.pop('recalibration')}", **row}
-            for row in moved
-        ]  # fmt: skip
-    curve = learning_curve(promoted, features, y, settings, n_replicates=settings.bootstrap)
-    found += [
-        {**base, "analysis": "learning_curve", "metric": "auroc", "design": "cross_validation",
-         "detail": f"{row.pop('share'):.0%} of training, {row.pop('n_train'):.0f} persons", **row}
-        for row in curve
-    ]  # fmt: skip
-    return found
-
-
-def _severe_rows(
-    asked: Asked, rows: Whole, best: Pooled, question: RiskQuestion, draws: Mapping[str, int]
-) -> list[Row]:
-    """The same scores against the severe outcome in the same window."""
-    base: Row = {"model": best.name, "analysis": "severe_outcome", "design": best.design}
-    if question.severe is None:
-        return [
-            _nothing(
-                {**base, "n": None, "n_events": None}, "severe_outcome", "auroc", "the study names none", "skipped"
-            )
-        ]
-    day = asked.numbers("days_till_severe")[rows]
-    severe = ((day > question.windows.buffer_days) & (day <= question.windows.follow_up_days)).astype(np.int64)
-    found = evaluate(best, severe, asked.features.persons[rows], minimum_events=question.minimum_events, **draws)
-    kept = ("auroc", "average_precision", "prevalence")
-    return [{**base, **row} for row in found if row["metric"] in kept or row["metric"].startswith("sensitivity")]
-
-
-def _nothing(base: Row, analysis: str, metric: str, why: str, status: str) -> Row:
-    return {
-        **base,
-        "analysis": analysis,
-        "metric": metric,
-        "value": None,
-        "low": None,
-        "high": None,
-        "status": status,
-        "reason": why,
-    }
 
 
 def _table(rows: list[Row], question: RiskQuestion) -> pa.Table:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clinical_assets.risk.experiments import OutOfFold
+from clinical_assets.risk.candidates import OutOfFold
 from clinical_assets.statistics.bootstrap import interval, replicate
 from clinical_assets.statistics.decision_curve import top_share
 from clinical_assets.statistics.recalibration import calibration, calibration_errors

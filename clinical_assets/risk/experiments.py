@@ -5,37 +5,29 @@ A block is prepared once per split and shared by all feature sets and learners t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from clinical_assets.risk.candidates import Candidate, OutOfFold
 from clinical_assets.risk.features import Features
+from clinical_assets.risk.finished_fits import Fits, NoFits
 from clinical_assets.risk.learners import Fitted, fit_learner, oversample
 from clinical_assets.risk.preparation import Prepared, fit_block, stack
 from clinical_assets.risk.splits import Split
 from clinical_assets.risk.tuning import tune
 from clinical_assets.study.risk import RiskModels
 
-__all__ = ["Candidate", "OutOfFold", "RiskModel", "candidates", "fit_model", "run_matrix"]
+__all__ = ["RiskModel", "fit_model", "run_matrix"]
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 
-
-@dataclass(frozen=True, order=True)
-class Candidate:
-    """A cell of the matrix."""
-
-    feature_set: str
-    learner: str
-    encoder: str = ""
-
-    @property
-    def name(self) -> str:
-        """Return what it is called in tables, e.g. ``counts+embeddings/lightgbm/minilm``."""
-        return "/".join(part for part in (self.feature_set, self.learner, self.encoder) if part)
+_MANY_ROWS = 5_000
 
 
 @dataclass(frozen=True)
@@ -69,37 +61,6 @@ class RiskModel:
         return self.fitted.predict(self.matrix(features))
 
 
-@dataclass(frozen=True)
-class OutOfFold:
-    """Risks of persons by models that have not seen them.
-
-    Attributes
-    ----------
-    candidate, split
-        Of which model, on which split.
-    rows
-        Row numbers of the tested persons.
-    risk
-        One each.
-    """
-
-    candidate: Candidate
-    split: Split
-    rows: Whole
-    risk: Floats
-
-
-def candidates(settings: RiskModels, encoders: Sequence[str]) -> list[Candidate]:
-    """Return the cells of a study's matrix; feature sets without embeddings have no encoder."""
-    chosen = settings.encoders or list(encoders)
-    return [
-        Candidate(feature_set, learner, encoder)
-        for feature_set in settings.feature_sets
-        for learner in settings.learners
-        for encoder in (chosen if "embeddings" in feature_set.split("+") else [""])
-    ]
-
-
 def fit_model(candidate: Candidate, features: Features, y: Whole, settings: RiskModels) -> RiskModel:
     """Fit one model on all rows given.
 
@@ -118,7 +79,8 @@ def run_matrix(
     splits: Sequence[Split],
     settings: RiskModels,
     *,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    fits: Fits | None = None,
+    done: Callable[[int], None] = lambda n: None,
 ) -> list[OutOfFold]:
     """Return out-of-fold risks of every cell on every split; a split with one class in training is left out.
 
@@ -132,40 +94,67 @@ def run_matrix(
         From `splits`.
     settings
         Of the study.
-    progress
-        Told how many splits are done.
+    fits
+        Finished fits are taken from here, and put here.
+    done
+        Told how many fits are done now.
 
     Raises
     ------
     ValueError
         If a feature set has no block.
     """
+    fits = fits or NoFits()
     found = []
-    for done, split in enumerate(splits, start=1):
+    for split in splits:
         target = y[split.train]
-        if target.size and 0 < target.sum() < target.size:
-            test = features.rows(split.test)
-            cache: dict[str, npt.NDArray[np.float32]] = {}
-            for model in _fit_all(cells, features.rows(split.train), target, settings):
-                for one in model.prepared:
-                    if one.name not in cache:
-                        cache[one.name] = one.apply(test.blocks[one.name])
-                x = np.concatenate([cache[one.name] for one in model.prepared], axis=1)
-                found.append(OutOfFold(model.candidate, split, split.test, model.fitted.predict(x)))
-        progress(done, len(splits))
+        if not target.size or not 0 < target.sum() < target.size:
+            done(len(cells))
+            continue
+        held = {cell: fits.get(cell, split) for cell in cells}
+        missing = [cell for cell, risk in held.items() if risk is None]
+        done(len(cells) - len(missing))
+        test = features.rows(split.test)
+        cache: dict[str, npt.NDArray[np.float32]] = {}
+        for model in _fit_all(missing, features.rows(split.train), target, settings) if missing else ():
+            for one in model.prepared:
+                if one.name not in cache:
+                    cache[one.name] = one.apply(test.blocks[one.name])
+            x = np.concatenate([cache[one.name] for one in model.prepared], axis=1)
+            part = OutOfFold(model.candidate, split, split.test, model.fitted.predict(x))
+            held[model.candidate] = part.risk
+            fits.put(part)
+            done(1)
+        found += [OutOfFold(cell, split, split.test, risk) for cell, risk in held.items() if risk is not None]
     return found
 
 
-def _fit_all(cells: Sequence[Candidate], features: Features, y: Whole, settings: RiskModels) -> list[RiskModel]:
+def one_thread(n_rows: int) -> Any:
+    """Return a context in which small products use one thread: several wait for each other more than they work."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, user_api="blas") if n_rows < _MANY_ROWS else contextlib.nullcontext()
+
+
+def _fit_all(cells: Sequence[Candidate], features: Features, y: Whole, settings: RiskModels) -> Iterator[RiskModel]:
+    """Fit one cell after another; a block is prepared once."""
+    with one_thread(y.size):
+        yield from _fitted(cells, features, y, settings)
+
+
+def _fitted(cells: Sequence[Candidate], features: Features, y: Whole, settings: RiskModels) -> Iterator[RiskModel]:
     prepared: dict[str, Prepared] = {}
     matrices: dict[str, npt.NDArray[np.float32]] = {}
-    models = []
     for cell in cells:
         blocks = features.of(cell.feature_set, cell.encoder)
         for block in blocks:
             if block.name not in prepared:
                 prepared[block.name] = fit_block(
-                    block, minimum_persons=settings.minimum_persons, components=settings.components, seed=settings.seed
+                    block,
+                    minimum_persons=settings.minimum_persons,
+                    components=settings.components,
+                    reduction=settings.reduction,
+                    seed=settings.seed,
                 )
                 matrices[block.name] = prepared[block.name].apply(block)
         x, target = np.concatenate([matrices[block.name] for block in blocks], axis=1), y
@@ -183,5 +172,4 @@ def _fit_all(cells: Sequence[Candidate], features: Features, y: Whole, settings:
             x, target = oversample(x, target, settings.seed)
         weighted = settings.class_weight == "balanced" and settings.oversampling == "none"
         fitted = fit_learner(cell.learner, x, target, weighted=weighted, seed=settings.seed, parameters=parameters)
-        models.append(RiskModel(cell, [prepared[block.name] for block in blocks], fitted))
-    return models
+        yield RiskModel(cell, [prepared[block.name] for block in blocks], fitted)

@@ -6,6 +6,7 @@ Nothing is fitted here: imputing, scaling and projecting is `preparation`, insid
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -72,6 +73,17 @@ class Block:
         values = [self.values[i] for i in index] if self.kind == "texts" else self.values[index]
         return replace(self, values=values)
 
+    def digest(self) -> str:
+        """Return a SHA-256 of name, kind, columns and values."""
+        sha = hashlib.sha256(json.dumps([self.name, self.kind, self.encoder, self.columns]).encode())
+        if self.kind == "texts":
+            sha.update("\0".join(self.values).encode())
+            return sha.hexdigest()
+        values = self.values
+        for part in (values.indptr, values.indices, values.data) if self.kind == "counts" else (values,):
+            sha.update(np.ascontiguousarray(part).tobytes())
+        return sha.hexdigest()
+
 
 @dataclass(frozen=True)
 class Features:
@@ -119,20 +131,6 @@ class Features:
                 f"persons: {', '.join(self.encoders()) or 'none'}"
             )
         return found
-
-    def digest(self) -> str:
-        """Return a SHA-256 of persons, columns and values."""
-        sha = hashlib.sha256(np.ascontiguousarray(self.persons).tobytes())
-        for name, block in sorted(self.blocks.items()):
-            sha.update(f"{name}|{block.kind}|{block.encoder}|{','.join(block.columns)}".encode())
-            if block.kind == "texts":
-                sha.update("\0".join(block.values).encode())
-            elif block.kind == "counts":
-                for part in (block.values.indptr, block.values.indices, block.values.data):
-                    sha.update(np.ascontiguousarray(part).tobytes())
-            else:
-                sha.update(np.ascontiguousarray(block.values).tobytes())
-        return sha.hexdigest()
 
 
 def count_block(name: str, persons: npt.NDArray[np.int64], rows: pa.Table, *, medication: bool = False) -> Block:

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clinical_assets.risk.experiments import Candidate, RiskModel
+from clinical_assets.risk.candidates import Candidate
+from clinical_assets.risk.experiments import RiskModel
 from clinical_assets.risk.learners import Fitted
 from clinical_assets.risk.preparation import load_block
 from clinical_assets.statistics.calibration import Platt

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clinical_assets.risk.autoencoder import apply_encoder, fit_encoder
 from clinical_assets.risk.features import TOTALS, Block
 
 __all__ = ["Prepared", "fit_block", "load_block", "stack"]
@@ -80,20 +81,25 @@ class Prepared:
 
     def _project(self, block: Block) -> Floats32:
         values, missing = _vectors(block, self.words, self.arrays)
-        # the mean's projection is taken off the projection, so that sparse rows stay sparse
-        turned = self.arrays["components"].T
-        projected = (np.asarray(values @ turned) - self.arrays["mean"] @ turned) / self.arrays["scale"]
+        curved = "bias" in self.arrays  # an autoencoder's
+        projected = apply_encoder(self.arrays, values) / self.arrays["scale"] if curved else self._linear(values)
         projected[missing] = 0.0
         flag = missing[:, None].astype(np.float32) if self.arrays["flags"].size else np.zeros((missing.size, 0))
         return np.concatenate([projected, flag], axis=1).astype(np.float32)
 
+    def _linear(self, values: Any) -> npt.NDArray[np.float64]:
+        # the mean's projection is taken off the projection, so that sparse rows stay sparse
+        turned = self.arrays["components"].T
+        return np.asarray((np.asarray(values @ turned) - self.arrays["mean"] @ turned) / self.arrays["scale"])
 
-def fit_block(block: Block, *, minimum_persons: int, components: int, seed: int) -> Prepared:
+
+def fit_block(block: Block, *, minimum_persons: int, components: int, seed: int, reduction: str = "pca") -> Prepared:
     """Fit a block on training rows.
 
     counts: logarithm of 1 + n of codes that at least `minimum_persons` have, standardised. dense: medians for missing values, with an
-    indicator where any is missing, standardised. vectors: principal components. texts: TF-IDF of words and pairs of words, then the
-    same. Components keep their relative spread: the first has unit variance, later ones less.
+    indicator where any is missing, standardised. vectors: principal components, or the hidden units of an autoencoder. texts: TF-IDF of
+    words and pairs of words, then a singular value decomposition. Components keep their relative spread: the first has unit variance,
+    later ones less.
 
     Raises
     ------
@@ -104,7 +110,7 @@ def fit_block(block: Block, *, minimum_persons: int, components: int, seed: int)
     if n == 0:
         raise ValueError(f"block {block.name}: no rows to fit on")
     if block.kind in ("vectors", "texts"):
-        return _fit_vectors(block, components, seed)
+        return _fit_vectors(block, components, reduction, seed)
     if block.kind == "counts":
         n_persons = np.asarray((block.values > 0).sum(axis=0)).ravel()
         keep = np.flatnonzero(n_persons >= minimum_persons)
@@ -130,7 +136,7 @@ def fit_block(block: Block, *, minimum_persons: int, components: int, seed: int)
     return Prepared(block.name, block.kind, arrays, words, tuple(f"{block.name}__{w}" for w in (*words, *extra)))
 
 
-def _fit_vectors(block: Block, components: int, seed: int) -> Prepared:
+def _fit_vectors(block: Block, components: int, reduction: str, seed: int) -> Prepared:
     from sklearn.decomposition import PCA, TruncatedSVD
 
     words: tuple[str, ...] = ()
@@ -141,6 +147,8 @@ def _fit_vectors(block: Block, components: int, seed: int) -> Prepared:
     known = values[~missing]
     size = min(components, known.shape[1], max(known.shape[0] - 1, 0))
     dimension = values.shape[1]
+    if size >= 1 and block.kind == "vectors" and reduction == "autoencoder":
+        return _fit_autoencoder(block, known, missing, size, seed)
     mean, turned = np.zeros(dimension), np.zeros((0, dimension))
     if size >= 1 and block.kind == "texts":
         # sparse rows are not centred, as in latent semantic analysis
@@ -158,9 +166,20 @@ def _fit_vectors(block: Block, components: int, seed: int) -> Prepared:
         "scale": np.asarray(spread.max() if real.any() else 1.0),
     }
     arrays["flags"] = np.asarray([0] if missing.any() else [], dtype=np.int64)
-    names = [f"{block.name}__pc{i:02d}" for i in range(arrays["components"].shape[0])]
-    names += [f"{block.name}__missing"] if missing.any() else []
-    return Prepared(block.name, block.kind, arrays, words, tuple(names))
+    return Prepared(block.name, block.kind, arrays, words, _names(block, arrays, "pc"))
+
+
+def _fit_autoencoder(block: Block, known: Any, missing: npt.NDArray[np.bool_], size: int, seed: int) -> Prepared:
+    arrays: Arrays = dict(fit_encoder(known, size, seed))
+    spread = apply_encoder(arrays, known).std(axis=0)
+    arrays["scale"] = np.asarray(spread.max() if spread.max(initial=0.0) > 0 else 1.0)
+    arrays["flags"] = np.asarray([0] if missing.any() else [], dtype=np.int64)
+    return Prepared(block.name, block.kind, arrays, (), _names(block, arrays, "ae"))
+
+
+def _names(block: Block, arrays: Arrays, kind: str) -> tuple[str, ...]:
+    names = [f"{block.name}__{kind}{i:02d}" for i in range(arrays["components"].shape[0])]
+    return (*names, f"{block.name}__missing") if arrays["flags"].size else tuple(names)
 
 
 def load_block(name: str, kind: str, arrays: Arrays, words: Sequence[str], names: Sequence[str]) -> Prepared:

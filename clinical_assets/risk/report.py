@@ -2,42 +2,119 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from clinical_assets.risk.chain import mean_risks
 from clinical_assets.study.risk import RiskQuestion
 
-__all__ = ["risk_figures", "tripod_table"]
+__all__ = ["column_name", "evaluation_tables", "risk_figures", "tripod_table"]
 
 _MOST_MODELS = 6
 
 
-def risk_figures(out_of_fold: pa.Table, question: RiskQuestion, model: str, *, smallest: int) -> dict[str, bytes]:
-    """Return name -> PNG: ROC and decision curves of the learner's feature sets, calibration of the promoted model.
+def risk_figures(
+    out_of_fold: pa.Table,
+    evaluation: pa.Table,
+    question: RiskQuestion,
+    model: str,
+    names: Mapping[str, str],
+    *,
+    smallest: int,
+) -> dict[str, bytes]:
+    """Return name -> PNG: ROC and decision curves of the learner's feature sets, calibration and contributions of the promoted one.
 
     Nothing where there is no out-of-fold risk. Risks are means over repeats.
-    """
-    from clinical_assets.statistics.risk_plots import calibration_figure, decision_figure, roc_figure
 
-    frame = out_of_fold.to_pandas()
-    frame = frame[frame["design"] == "cross_validation"]
-    if frame.empty:
+    Parameters
+    ----------
+    model
+        Name of the promoted model.
+    names
+        Concept id -> name, for the columns that count codes.
+    """
+    from clinical_assets.statistics.risk_plots import (
+        calibration_figure,
+        contribution_figure,
+        decision_figure,
+        roc_figure,
+    )
+
+    crossed = out_of_fold.filter(pc.equal(out_of_fold.column("design"), "cross_validation"))
+    if not crossed.num_rows:
         return {}
-    wide = frame.pivot_table(index="person_id", columns="model", values=["risk", "calibrated"], aggfunc="mean")
-    truth = frame.groupby("person_id")["is_case"].first().loc[wide.index].to_numpy()
+    persons = np.unique(crossed.column("person_id").to_numpy())
+    cases = np.unique(crossed.filter(crossed.column("is_case")).column("person_id").to_numpy())
+    truth = np.isin(persons, cases).astype(np.float64)
+    risk, mended = mean_risks(crossed, persons), mean_risks(crossed, persons, "calibrated")
     learner = question.models.promoted_learner
-    shown = [name for name in wide["risk"].columns if learner in name.split("/") and name != model][: _MOST_MODELS - 1]
-    risks = {name: wide["risk"][name].to_numpy() for name in [*shown, model]}
-    mended = {name: wide["calibrated"][name].to_numpy() for name in risks}
-    return {
-        f"risk_{question.name}_roc": roc_figure(truth, risks, title=f"{question.name}: out-of-fold ROC"),
-        f"risk_{question.name}_calibration": calibration_figure(
-            truth, mended[model], title=f"{question.name}: {model}, recalibrated", smallest=smallest
+    shown = [one for one in sorted(risk) if learner in one.split("/") and one != model][: _MOST_MODELS - 1]
+    shown.append(model)
+    title = f"{question.name}: {model}, recalibrated"
+    found = {
+        "roc": roc_figure(truth, {one: risk[one] for one in shown}, title=f"{question.name}: out-of-fold ROC"),
+        "calibration": calibration_figure(truth, mended[model], title=title, smallest=smallest),
+        "decision": decision_figure(
+            truth, {one: mended[one] for one in shown}, title=f"{question.name}: net benefit of recalibrated risks"
         ),
-        f"risk_{question.name}_decision": decision_figure(truth, mended, title=f"{question.name}: net benefit"),
     }
+    moved = [r for r in evaluation.to_pylist() if r["analysis"] == "contribution" and r["status"] == "evaluated"]
+    if moved:
+        bars = [(column_name(row["detail"], names), row["value"], row["low"], row["high"]) for row in moved]
+        title = f"{question.name}: {moved[0]['model']}, what moves the log-odds"
+        found["contributions"] = contribution_figure(bars, n=moved[0]["n"], title=title)
+    return {f"risk_{question.name}_{kind}": png for kind, png in found.items()}
+
+
+def column_name(column: str, names: Mapping[str, str]) -> str:
+    """Return what a column of the model is called in figures: a concept by its name, others as they are."""
+    block, _, rest = column.partition("__")
+    concept = rest.removesuffix("_missing")
+    return f"{block}: {names[concept]}{rest.removeprefix(concept)}" if concept in names else column
+
+
+def evaluation_tables(evaluation: pa.Table) -> str:
+    """Return the numbers behind the figures, and all others, as Markdown tables, one an analysis, with limits."""
+    lines = []
+    rows = evaluation.to_pylist()
+    for analysis, title in _TITLES.items():
+        own = [row for row in rows if row["analysis"] == analysis]
+        if not own:
+            continue
+        lines += [
+            "",
+            f"## {title}",
+            "",
+            "| model | design | detail | metric | value (95 %) | n | cases |",
+            "|---|---|---|---|--:|--:|--:|",
+        ]
+        for row in own:
+            cells = [row["model"], row["design"], row["detail"], row["metric"], _shown(row), row["n"], row["n_events"]]
+            lines.append(
+                "| " + " | ".join("" if cell is None else str(cell).replace("|", "/") for cell in cells) + " |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+_TITLES = {
+    "performance": "Performance",
+    "difference": "Differences of feature sets, the same persons",
+    "calibration_curve": "Observed against predicted risk (recalibrated, out of fold)",
+    "net_benefit": "Net benefit (recalibrated, out of fold); of treating nobody it is 0",
+    "slice": "Subgroups; small ones withheld",
+    "transfer": "Other sites",
+    "censoring": "Persons whose follow-up was too short, weighted",
+    "severe_outcome": "The severe outcome, by the same risks",
+    "genetic_score": "Genetic score",
+    "learning_curve": "Learning curve",
+    "optimism": "Optimism-corrected bootstrap",
+    "sample_size": "Sample size",
+    "contribution": "Contributions (TreeSHAP of LightGBM, training persons)",
+}
 
 
 def tripod_table(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from clinical_assets.risk.candidates import Candidate
 from clinical_assets.risk.evaluation import insufficient
-from clinical_assets.risk.experiments import Candidate, RiskModel, run_matrix
+from clinical_assets.risk.experiments import fit_model, run_matrix
 from clinical_assets.risk.features import Features
+from clinical_assets.risk.finished_fits import Fits
 from clinical_assets.risk.splits import Split, repeated_folds
 from clinical_assets.statistics.bootstrap import interval, replicate
 from clinical_assets.statistics.censoring import ipcw_weights
@@ -19,11 +21,13 @@ from clinical_assets.statistics.recalibration import calibration, logistic_fit, 
 from clinical_assets.statistics.roc import Estimate, auroc, bootstrap_ranking
 from clinical_assets.study.risk import RiskModels
 
-__all__ = ["genetic_complement", "genetic_table", "ipcw_area", "learning_curve", "transfer"]
+__all__ = ["SHARES", "genetic_complement", "ipcw_area", "learning_curve", "optimism_corrected", "transfer"]
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 Row = dict[str, Any]
+
+SHARES = (0.25, 0.5, 0.75)  # of the training persons
 
 
 def ipcw_area(
@@ -65,13 +69,16 @@ def ipcw_area(
     return Estimate(value, *interval(draws))
 
 
-def transfer(
-    model: RiskModel, features: Features, y: Whole, *, seed: int, n_replicates: int, minimum_events: int = 10
-) -> list[Row]:
+def transfer(frozen: npt.ArrayLike, y: Whole, *, seed: int, n_replicates: int, minimum_events: int = 10) -> list[Row]:
     """Return how a frozen model does at another site: as it is, with its intercept mended, with intercept and slope mended.
 
     Mending is fitted on four fifths of the site's persons and applied to the rest, in turn. It changes calibration, and ranks only
     across the parts.
+
+    Parameters
+    ----------
+    frozen, y
+        Shape (n,): risks of the site's persons by a model that has not seen them, and what became of them.
 
     Returns
     -------
@@ -79,13 +86,13 @@ def transfer(
         Rows recalibration, metric (auroc, calibration_intercept, calibration_slope, brier), value, low, high, n, n_events, status,
         reason.
     """
+    frozen = np.asarray(frozen, dtype=np.float64)
     base = {"n": int(y.size), "n_events": int(y.sum())}
     why = insufficient(y, minimum_events)
     if why:
         nan = float("nan")
         row = {"recalibration": "none", "metric": "auroc", "value": nan, "low": nan, "high": nan}
         return [{**row, **base, "status": "insufficient", "reason": why}]
-    frozen = model.predict(features)
     rows: list[Row] = []
     for method in ("none", "intercept", "logistic"):
         mended = frozen.copy()
@@ -95,7 +102,7 @@ def transfer(
         area = bootstrap_ranking(y, mended, np.arange(y.size), n_replicates=n_replicates, seed=seed)
         weak = calibration(y, mended)
         z = 1.959963984540054
-        loss = (mended - y) ** 2
+        loss = np.asarray((mended - y) ** 2, dtype=np.float64)
         draws = replicate(np.arange(y.size), partial(_mean_of, loss), n_replicates=n_replicates, seed=seed)
         numbers = {
             "auroc": (area.value, area.low, area.high),
@@ -115,8 +122,10 @@ def learning_curve(
     y: Whole,
     settings: RiskModels,
     *,
-    shares: Sequence[float] = (0.25, 0.5, 0.75),
+    shares: Sequence[float] = SHARES,
     n_replicates: int,
+    fits: Fits | None = None,
+    done: Callable[[int], None] = lambda n: None,
 ) -> list[Row]:
     """Return the area by share of the training persons, the test parts being the same; that of all of them is the performance itself.
 
@@ -129,7 +138,7 @@ def learning_curve(
     rows = []
     for share in shares:
         smaller = [_thinned(split, y, share, settings.seed) for split in splits]
-        parts = run_matrix([candidate], features, y, smaller, settings)
+        parts = run_matrix([candidate], features, y, smaller, settings, fits=fits, done=done)
         risk = np.full(y.size, np.nan)
         for part in parts:
             risk[part.rows] = part.risk
@@ -199,33 +208,37 @@ def genetic_complement(
     return [{"metric": k, "value": v[0], "low": v[1], "high": v[2], **base} for k, v in found.items()], ""
 
 
-def genetic_table(risk: npt.ArrayLike, genetic: npt.ArrayLike, y: Whole, *, smallest: int) -> list[Row]:
-    """Return the event rate by decile of risk and tertile of the genetic score; cells that are too small are withheld.
+def optimism_corrected(candidate: Candidate, features: Features, y: Whole, settings: RiskModels) -> list[Row]:
+    """Return the apparent area, how far it flatters, and the area without that: Harrell's bootstrap (Harrell et al. 1996).
+
+    In each of ``settings.optimism_draws`` draws of persons the whole model - preparation and learner - is fitted on the drawn and judged
+    on them and on everybody; the mean difference is the optimism. Limits of it are percentiles over draws; those of the corrected area
+    are the apparent area less these (Noma et al. 2021, location-shifted). For small data, beside cross-validation.
 
     Returns
     -------
     list
-        Rows decile (1 to 10), tertile (1 to 3), n, n_events, rate; the last three None in a cell of 1 to `smallest` - 1 persons.
+        Rows metric (auroc_apparent, optimism, auroc_corrected), value, low, high, n, n_events; and draws with one class are left out.
     """
-    score, given = np.asarray(genetic, dtype=np.float64), np.asarray(risk, dtype=np.float64)
-    known = ~np.isnan(score)
-    if not known.any():
-        return []
-    decile, tertile = _ranked(given[known], 10), _ranked(score[known], 3)
-    rows = []
-    for d in range(10):
-        for t in range(3):
-            cell = (decile == d) & (tertile == t)
-            n, events = int(cell.sum()), int(y[known][cell].sum())
-            shown = n >= smallest
-            rows.append({"decile": d + 1, "tertile": t + 1, "n": n if shown else None, "n_events": events if shown else None,
-                         "rate": events / n if shown else None})  # fmt: skip
-    return rows
-
-
-def _ranked(values: Floats, parts: int) -> Whole:
-    edges = np.quantile(values, np.arange(1, parts) / parts)
-    return np.searchsorted(edges, values, side="left").astype(np.int64)
+    rng, everybody = np.random.default_rng(settings.seed), np.arange(y.size)
+    apparent = float(auroc(y, fit_model(candidate, features, y, settings).predict(features)))
+    gaps = []
+    for _ in range(settings.optimism_draws):
+        drawn = rng.choice(everybody, y.size)
+        if not 1 < y[drawn].sum() < y.size - 1:
+            continue
+        model = fit_model(candidate, features.rows(drawn), y[drawn], settings)
+        risk = model.predict(features)
+        gaps.append(float(auroc(y[drawn], risk[drawn])) - float(auroc(y, risk)))
+    mean = float(np.mean(gaps)) if gaps else float("nan")
+    low, high = interval(np.asarray(gaps)) if len(gaps) >= 20 else (float("nan"), float("nan"))
+    base = {"n": int(y.size), "n_events": int(y.sum()), "detail": f"{len(gaps)} draws"}
+    found = {
+        "auroc_apparent": (apparent, None, None),
+        "optimism": (mean, low, high),
+        "auroc_corrected": (apparent - mean, apparent - high, apparent - low),
+    }
+    return [{"metric": k, "value": v[0], "low": v[1], "high": v[2], **base} for k, v in found.items()]
 
 
 def _thinned(split: Split, y: Whole, share: float, seed: int) -> Split:

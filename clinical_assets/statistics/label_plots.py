@@ -39,7 +39,13 @@ class ReliabilityPanel:
 
 
 def forest_figure(
-    rows: Sequence[str], series: Mapping[str, Sequence[Estimate | None]], *, title: str, xlabel: str, note: str = ""
+    rows: Sequence[str],
+    series: Mapping[str, Sequence[Estimate | None]],
+    *,
+    title: str,
+    xlabel: str,
+    note: str = "",
+    chance: float | None = None,
 ) -> bytes:
     """Draw estimates with limits from 0 to 1, one group per row and one mark per series; return a PNG.
 
@@ -49,6 +55,8 @@ def forest_figure(
         Label of each row, with its n.
     series
         Name -> estimate, low and high of each row; None draws nothing, limits that are None no line.
+    chance
+        Where a line stands for what chance reaches; None for no line.
 
     Raises
     ------
@@ -74,6 +82,8 @@ def forest_figure(
         axes.plot(x, y, marker, color=colour, markerfacecolor=face, markersize=4.5, label=name)
     for place in range(1, len(rows)):
         axes.axhline(place - 0.5, color="0.9", linewidth=0.8, zorder=0)
+    if chance is not None:
+        axes.axvline(chance, color="0.6", linewidth=0.9, linestyle="--", zorder=0)
     axes.set_yticks(range(len(rows)), list(rows), fontsize=8)
     axes.set(title=title, xlabel=xlabel, xlim=(-0.02, 1.02), ylim=(max(len(rows), 1) - 0.5, -0.5))
     axes.spines[["top", "right"]].set_visible(False)
@@ -83,7 +93,9 @@ def forest_figure(
     return png_bytes(figure)
 
 
-def reliability_figure(panels: Mapping[str, ReliabilityPanel], *, title: str, note: str = "") -> bytes:
+def reliability_figure(
+    panels: Mapping[str, ReliabilityPanel], *, title: str, note: str = "", who: str = "P(true) of the labeller"
+) -> bytes:
     """Draw observed against predicted, a panel per rater with its ECE and n; the area of a mark is its share of items.
 
     Returns a PNG. The diagonal is perfect calibration.
@@ -107,7 +119,7 @@ def reliability_figure(panels: Mapping[str, ReliabilityPanel], *, title: str, no
         axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(title, fontsize=11)
     figure.supylabel("Share that is true", fontsize=9)
-    figure.supxlabel("P(true) of the labeller" + (f"\n{note}" if note else ""), fontsize=9)
+    figure.supxlabel(who + (f"\n{note}" if note else ""), fontsize=9)
     return png_bytes(figure)
 
 

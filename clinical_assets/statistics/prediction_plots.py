@@ -18,35 +18,31 @@ _ACROSS = 4
 def confusion_figure(
     tables: Mapping[str, tuple[float, float, float, float, float]], *, title: str, note: str = ""
 ) -> bytes:
-    """Draw each model's confusion table; return a PNG.
+    """Draw each model's confusion table, coloured by the share of what happened; return a PNG.
 
     Parameters
     ----------
     tables
         Model -> tp, fp, fn, tn, and how many of fp and fn had no answer.
     """
-    figure, grid = _grid(len(tables), 2.35, 2.45)
+    figure, grid = _grid(len(tables), 2.35, 2.65)
     for axes, (name, (tp, fp, fn, tn, missing)) in zip(grid, tables.items(), strict=False):
         cells = np.asarray([[tp, fn], [fp, tn]], dtype=np.float64)
         total = max(float(cells.sum()), 1.0)
-        axes.imshow(cells / total, cmap="cividis", vmin=0, vmax=1)
+        shares = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1.0)  # of what happened: recall and specificity
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for i in range(2):
             for j in range(2):
-                share = cells[i, j] / total
-                axes.text(
-                    j,
-                    i,
-                    f"{cells[i, j]:.0f}",
-                    ha="center",
-                    va="center",
-                    fontsize=11,
-                    color="black" if share > 0.5 else "white",
-                )
+                share, place = shares[i, j], {"ha": "center", "va": "center"}
+                said = f"{cells[i, j]:.0f}\n({share:.0%})"
+                axes.text(j, i, said, fontsize=9.5, color="white" if share > 0.6 else "black", **place)
         axes.set_xticks([0, 1], ["said yes", "said no"], fontsize=7)
         axes.set_yticks([0, 1], ["yes", "no"], fontsize=7)
+        axes.tick_params(length=0)
         unread = f", {missing:.0f} unanswered" if missing else ""
         axes.set_title(f"{name}\nn = {total:.0f}{unread}", fontsize=8)
         axes.spines[:].set_visible(False)
+    figure.get_layout_engine().set(hspace=0.08, h_pad=0.08)
     figure.suptitle(title, fontsize=10)
     figure.supxlabel(note, fontsize=7, color="0.35")
     return png_bytes(figure)

@@ -15,7 +15,7 @@ from clinical_assets.statistics.plots import COLOURS, new_figure, png_bytes
 from clinical_assets.statistics.recalibration import smooth_curve
 from clinical_assets.statistics.roc import delong
 
-__all__ = ["calibration_figure", "decision_figure", "roc_figure"]
+__all__ = ["calibration_figure", "contribution_figure", "decision_figure", "roc_figure"]
 
 _STYLES = ("-", "--", "-.", ":")
 _GRID = np.linspace(0, 1, 101)
@@ -113,5 +113,26 @@ def decision_figure(
         title=title, xlabel="Risk from which one acts", ylabel="Net benefit", ylim=(-0.05, float(truth.mean()) * 1.1)
     )
     axes.legend(title=f"n = {truth.size:,}; band 95 %", fontsize=7, title_fontsize=8, frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    return png_bytes(figure)
+
+
+def contribution_figure(bars: Sequence[tuple[str, float, float, float]], *, n: int, title: str) -> bytes:
+    """Draw mean absolute contributions, each with its limits, in the order given from the top. Return a PNG.
+
+    Parameters
+    ----------
+    bars
+        Name, value, lower and upper limit.
+    """
+    figure = new_figure(7.6, 1.2 + 0.26 * len(bars))
+    axes = figure.subplots()
+    place = np.arange(len(bars))[::-1]
+    value, low, high = (np.asarray([bar[i] for bar in bars], dtype=np.float64) for i in (1, 2, 3))
+    axes.barh(place, value, color=COLOURS[0], height=0.6)
+    axes.errorbar(value, place, xerr=[value - low, high - value], fmt="none", ecolor="0.3", capsize=2, linewidth=0.9)
+    axes.set_yticks(place, [bar[0] if len(bar[0]) <= 46 else f"{bar[0][:45]}..." for bar in bars], fontsize=7)
+    axes.set(xlabel=f"Mean absolute contribution to the log-odds; n = {n:,}, bars 95 %", ylim=(-0.6, len(bars) - 0.4))
+    axes.set_title(title, fontsize=8, loc="right")
     axes.spines[["top", "right"]].set_visible(False)
     return png_bytes(figure)

@@ -141,8 +141,8 @@ def _withhold_more(
 ) -> dict[str, str]:
     """Add cells to `withheld` until every small one is safe; return each added cell with the small cell that asked for it."""
     added: dict[str, str] = {}
-    left = list(small)
     system = _System(counts, sums, withheld)
+    left = system.unsettled(small, k)
     # Withholding more never lets a reader know more, so a cell found safe stays safe. The loop ends: each round settles a
     # cell or withholds one more, and with all withheld the sums bound nothing (all counts doubled would fit as well).
     while left:
@@ -170,10 +170,30 @@ def _show_again(
         return
     # Once is enough: showing more never makes a cell needless that was needed before.
     for cell in sorted(added, key=lambda name: (-counts[name], name)):
+        # Showing it tells nothing of cells that no chain of withheld ones leads to; those are as safe as before.
+        near, linked = _reached(sums, withheld, cell)
         # The small cell that asked for it comes first: mostly it still needs it, and one program settles that.
-        order = sorted(small, key=lambda name: name != added[cell])
-        if next(_below(_System(counts, sums, withheld - {cell}), order, k), None) is None:
+        order = sorted((name for name in small if name in near), key=lambda name: name != added[cell])
+        if next(_below(_System(counts, linked, withheld - {cell}), order, k), None) is None:
             withheld.remove(cell)
+
+
+def _reached(sums: Sequence[Sum], withheld: Collection[str], start: str) -> tuple[set[str], list[Sum]]:
+    """Return the withheld cells that sums link to one through withheld cells only, itself included, and those sums."""
+    holding: dict[str, list[int]] = {}
+    for place, item in enumerate(sums):
+        for cell in item.cells:
+            if cell in withheld:
+                holding.setdefault(cell, []).append(place)
+    near, places, todo = {start}, set[int](), [start]
+    while todo:
+        for place in holding.get(todo.pop(), ()):
+            if place not in places:
+                places.add(place)
+                found = [cell for cell in sums[place].cells if cell in withheld and cell not in near]
+                near.update(found)
+                todo += found
+    return near, [sums[place] for place in sorted(places)]
 
 
 def _below(system: _System, small: Sequence[str], k: int) -> Iterator[str]:
@@ -183,8 +203,11 @@ def _below(system: _System, small: Sequence[str], k: int) -> Iterator[str]:
         bound, witness, _ = system.maximum(left[0])
         if bound < k - _EPSILON:
             yield left[0]
-        # One solution often shows that many other cells may be large too.
+        # One solution often shows that many other cells may be large too. Not before the first is known to be: who asks
+        # whether any is below is mostly answered by it.
         left = [other for other in left[1:] if witness.get(other, 0.0) < k - _EPSILON]
+        while (rest := system.unsettled(left, k)) != left:
+            left = rest
 
 
 def _check(counts: Mapping[str, int], sums: Sequence[Sum], k: int = 1) -> None:
@@ -283,6 +306,34 @@ class _System:
         witness = {name: float(result.x[column]) for name, column in self._columns.items()}
         duals = result.eqlin.marginals
         return -float(result.fun), witness, [self._sums[i] for i in range(len(self._sums)) if abs(duals[i]) > _EPSILON]
+
+    def unsettled(self, cells: Sequence[str], k: int) -> list[str]:
+        """Return those of `cells` that one solution does not show to be `k` or more: the one with most of them, roughly.
+
+        One program instead of one a cell. It maximizes the sum of min(count, k) over the cells.
+        """
+        from scipy.optimize import linprog
+        from scipy.sparse import coo_matrix, csr_matrix, hstack
+
+        asked = [cell for cell in cells if cell in self._columns]
+        if len(asked) < 2:
+            return asked
+        n, m = self._matrix.shape[1], len(asked)
+        rows, places = list(range(m)), [self._columns[cell] for cell in asked]
+        # capped_i <= count_i
+        caps = coo_matrix(([1.0] * m + [-1.0] * m, (rows * 2, [n + row for row in rows] + places)), shape=(m, n + m))
+        result = linprog(
+            [0.0] * n + [-1.0] * m,
+            A_ub=caps.tocsr(),
+            b_ub=[0.0] * m,
+            A_eq=hstack([self._matrix, csr_matrix((self._matrix.shape[0], m))], format="csr"),
+            b_eq=self._right,
+            bounds=[(0, None)] * n + [(0, float(k))] * m,
+            method="highs",
+        )
+        if result.status != _SOLVED:  # each is asked by itself then
+            return asked
+        return [cell for cell, place in zip(asked, places, strict=True) if result.x[place] < k - _EPSILON]
 
     def _solve(self, cell: str, sign: float) -> Any:
         from scipy.optimize import linprog

@@ -10,6 +10,7 @@ import pyarrow as pa
 from clinical_assets.storage.columns import TIMESTAMP, column
 
 __all__ = [
+    "BIOMARKERS",
     "CORPUS_DOCUMENTS",
     "CORPUS_MEASURES",
     "CORPUS_MENTIONS",
@@ -295,6 +296,29 @@ EXTRACTION_ERRORS = pa.schema(
     ]
 )
 
+# --- applications --------------------------------------------------------------------------------------------------------
+BIOMARKERS = pa.schema(
+    [
+        column("note_id", pa.int64(), "OMOP note.note_id", nullable=False),
+        column("note_sha256", pa.string(), "SHA-256 of the text that was read", nullable=False),
+        column("person_id", pa.int64(), "OMOP person.person_id", nullable=False),
+        column("note_date", pa.date32(), "Date of service of the note", nullable=False),
+        column("batch", pa.string(), "Note batch", nullable=False),
+        column("biomarker", pa.string(), "Name in the study", nullable=False),
+        column("start", pa.int32(), "Offset of the first character", nullable=False),
+        column("end", pa.int32(), "Offset past the last character", nullable=False),
+        column("sentence_start", pa.int32(), "Offset of the sentence around it", nullable=False),
+        column("sentence_end", pa.int32(), "Offset past it", nullable=False),
+        column("assertion", pa.string(), "affirmed | negated | possible | historical | hypothetical | family", nullable=False),
+        column("response", pa.string(), "What the sentence speaks of: response | no_response; null for neither"),
+        column("response_start", pa.int32(), "Offset of the words that say so"),
+        column("response_end", pa.int32(), "Offset past them"),
+        column("rules_sha", pa.string(), "Digest of the study's biomarkers and of the rules", nullable=False),
+        column("extracted_at", TIMESTAMP, "When it was made, UTC", nullable=False),
+        column("run_id", pa.string(), "Dagster run that made it", nullable=False),
+    ]
+)
+
 ENTITY_TABLES: dict[str, pa.Schema] = {
     "entities/corpus_documents": CORPUS_DOCUMENTS,
     "entities/corpus_mentions": CORPUS_MENTIONS,
@@ -308,4 +332,5 @@ ENTITY_TABLES: dict[str, pa.Schema] = {
     "entities/graph_edges": GRAPH_EDGES,
     "entities/extraction_scores": EXTRACTION_SCORES,
     "entities/extraction_errors": EXTRACTION_ERRORS,
+    "entities/biomarkers": BIOMARKERS,
 }

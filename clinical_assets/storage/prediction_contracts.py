@@ -12,6 +12,7 @@ __all__ = [
     "PREDICTION_MODELS",
     "PREDICTION_RESULTS",
     "PREDICTION_ROWS",
+    "PREDICTION_SCORES",
     "PREDICTION_STATUSES",
     "PREDICTION_TABLES",
     "PREDICTION_WEIGHTS",
@@ -84,6 +85,19 @@ PREDICTION_MODELS = pa.schema(
         column("adapter_sha", pa.string(), "Digest of its adapter; empty for none", nullable=False),
         column("made_at", TIMESTAMP, "When, UTC", nullable=False),
         column("run_id", pa.string(), "Dagster run", nullable=False),
+        column(
+            "model_sha",
+            pa.string(),
+            "Digest of the stored model; empty for constants and language models",
+            nullable=False,
+        ),
+        column("processor_seconds", pa.float64(), "Seconds of processor time, all cores", nullable=False),
+        column(
+            "peak_bytes",
+            pa.int64(),
+            "Most memory of the process (or of the GPU) while it was made, bytes",
+            nullable=False,
+        ),
     ]
 )
 
@@ -141,6 +155,21 @@ PREDICTION_COMPARISONS = pa.schema(
     ]
 )
 
+PREDICTION_SCORES = pa.schema(
+    [
+        *_QUESTION,
+        column("row_id", pa.string(), "The source's id of a row without an outcome", nullable=False),
+        column("model", pa.string(), "The promoted model", nullable=False),
+        column("model_sha", pa.string(), "Digest of the stored model", nullable=False),
+        column("probability", pa.float64(), "P(yes)", nullable=False),
+        column("said_yes", pa.bool_(), "Whether it reaches the threshold of the validation rows", nullable=False),
+        column("n_missing", pa.int64(), "Features in which nothing was recorded", nullable=False),
+        column("n_unseen", pa.int64(), "Categories that training did not have", nullable=False),
+        column("made_at", TIMESTAMP, "When, UTC", nullable=False),
+        column("run_id", pa.string(), "Dagster run", nullable=False),
+    ]
+)
+
 PREDICTION_TABLES: dict[str, pa.Schema] = {
     "prediction/rows": PREDICTION_ROWS,
     "prediction/predictions": PREDICTIONS,
@@ -148,4 +177,5 @@ PREDICTION_TABLES: dict[str, pa.Schema] = {
     "prediction/weights": PREDICTION_WEIGHTS,
     "prediction/results": PREDICTION_RESULTS,
     "prediction/comparisons": PREDICTION_COMPARISONS,
+    "prediction/scores": PREDICTION_SCORES,
 }

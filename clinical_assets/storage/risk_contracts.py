@@ -6,7 +6,16 @@ import pyarrow as pa
 
 from clinical_assets.storage.columns import TIMESTAMP, column
 
-__all__ = ["ANALYSES", "RISK_COHORT", "RISK_DRIFT", "RISK_EVALUATION", "RISK_OUT_OF_FOLD", "RISK_SCORES", "RISK_TABLES"]
+__all__ = [
+    "ANALYSES",
+    "RISK_COHORT",
+    "RISK_DRIFT",
+    "RISK_EVALUATION",
+    "RISK_FITS",
+    "RISK_OUT_OF_FOLD",
+    "RISK_SCORES",
+    "RISK_TABLES",
+]
 
 ANALYSES = (
     "performance",
@@ -18,6 +27,10 @@ ANALYSES = (
     "genetic_score",
     "learning_curve",
     "sample_size",
+    "calibration_curve",
+    "net_benefit",
+    "contribution",
+    "optimism",
 )
 
 RISK_COHORT = pa.schema(
@@ -59,6 +72,21 @@ RISK_OUT_OF_FOLD = pa.schema(
     ]
 )
 
+RISK_FITS = pa.schema(
+    [
+        column("fit_sha", pa.string(), "Digest of all that the risks depend on", nullable=False),
+        *_MODEL,
+        column("design", pa.string(), "cross_validation | time | site", nullable=False),
+        column("label", pa.string(), "What was tested, e.g. the site", nullable=False),
+        column("repeat", pa.int32(), "Which repeat", nullable=False),
+        column("fold", pa.int32(), "Which part", nullable=False),
+        column(
+            "risk", pa.list_(pa.float64()), "Risks of the tested persons, in the order of the split", nullable=False
+        ),
+        column("made_at", TIMESTAMP, "When it was written, UTC", nullable=False),
+    ]
+)
+
 RISK_EVALUATION = pa.schema(
     [
         *_MODEL,
@@ -67,7 +95,7 @@ RISK_EVALUATION = pa.schema(
         column(
             "detail",
             pa.string(),
-            "The other model, group, site, recalibration or share; empty for none",
+            "The other model, group, site, recalibration, share, threshold, cell or column; empty for none",
             nullable=False,
         ),
         column("metric", pa.string(), "Name of the number", nullable=False),
@@ -115,6 +143,7 @@ RISK_TABLES: dict[str, pa.Schema] = {
     "risk/cohort": RISK_COHORT,
     "risk/out_of_fold": RISK_OUT_OF_FOLD,
     "risk/evaluation": RISK_EVALUATION,
+    "risk/fits": RISK_FITS,
     "risk/scores": RISK_SCORES,
     "risk/drift": RISK_DRIFT,
 }

@@ -10,16 +10,17 @@ import types
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from clinical_assets.study.model import Study
 
-__all__ = ["DEFAULT_STUDY", "StudyError", "load_study", "parse_study"]
+__all__ = ["DEFAULT_STUDY", "StudyError", "load_study", "parse_block", "parse_study"]
 
 DEFAULT_STUDY = Path(__file__).with_name("cml_imatinib.yaml")
 MAX_STUDY_BYTES = 1_000_000
+_Block = TypeVar("_Block", bound=BaseModel)
 
 
 class StudyError(ValueError):
@@ -45,18 +46,29 @@ def load_study(path: str | Path | None = None) -> Study:
         raise StudyError(str(file), [f"not UTF-8 at byte {error.start}; save the file as UTF-8"]) from None
     except OSError as error:
         raise StudyError(str(file), [f"cannot be read: {error.strerror or error}"]) from None
-    return parse_study(text, source=str(file))
+    return _known(text, str(file))
+
+
+@lru_cache(maxsize=4)
+def _known(text: str, source: str) -> Study:
+    # every asset and check reads the study, and YAML takes some tenths of a second; what is parsed is frozen
+    return parse_study(text, source=source)
 
 
 def parse_study(text: str, *, source: str = "<text>") -> Study:
     """Check the text of a study file. `source` is how errors name it."""
+    return parse_block(Study, text, source=source)
+
+
+def parse_block(model: type[_Block], text: str, *, source: str) -> _Block:
+    """Check the text of a YAML file that holds one `model`, e.g. a trial. Raises StudyError naming every problem at once."""
     data = _read_yaml(text, source)
     if not isinstance(data, dict):
-        raise StudyError(source, [f"the file holds {_kind(data)}, expected a mapping with the keys: {_keys(Study)}"])
+        raise StudyError(source, [f"the file holds {_kind(data)}, expected a mapping with the keys: {_keys(model)}"])
     try:
-        return Study.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
-        raise StudyError(source, [_explain(dict(item), data) for item in error.errors()]) from None
+        raise StudyError(source, [_explain(dict(item), data, model) for item in error.errors()]) from None
 
 
 # --- YAML -------------------------------------------------------------------------------------------------------------
@@ -130,9 +142,9 @@ def _path(location: Sequence[str | int], data: Any) -> str:
     return out or "top level"
 
 
-def _model_at(location: Sequence[str | int]) -> type[BaseModel] | None:
+def _model_at(location: Sequence[str | int], root: type[BaseModel]) -> type[BaseModel] | None:
     """The model whose keys are allowed at a place of the file."""
-    here: Any = Study
+    here: Any = root
     for step in location:
         if isinstance(step, int):
             continue  # an entry of a list: the model is that of the list
@@ -154,11 +166,11 @@ def _model_in(annotation: Any) -> Any:
     return None
 
 
-def _explain(item: dict[str, Any], data: Any) -> str:
+def _explain(item: dict[str, Any], data: Any, root: type[BaseModel]) -> str:
     location = item["loc"]
     where = _path(location, data)
     if item["type"] == "extra_forbidden":
-        model = _model_at(location[:-1]) or Study
+        model = _model_at(location[:-1], root) or root
         near = difflib.get_close_matches(str(location[-1]), list(model.model_fields), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"{where}: unknown key {str(location[-1])!r}; allowed keys: {_keys(model)}{hint}"

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from clinical_assets.study.annotations import AnnotationRules
+from clinical_assets.study.applications import Applications
 from clinical_assets.study.cohort import CohortRules, LatestNote, Publication
 from clinical_assets.study.embedding import Embeddings
 from clinical_assets.study.entities import Entities
@@ -221,6 +222,7 @@ class Study(_Strict):
     summaries: Summaries = Summaries()
     embeddings: Embeddings = Embeddings()
     entities: Entities = Entities()
+    applications: Applications = Applications()
     risk: RiskQuestion | None = None
     prediction: PredictionQuestion | None = None
     annotations: AnnotationRules = AnnotationRules()

@@ -127,6 +127,10 @@ class PredictionFineTuning(_Strict):
     sweep: list[dict[str, Any]] = Field(
         [], max_length=20, description="settings that are tried one by one; the validation rows choose"
     )
+    folds: bool = Field(
+        False,
+        description="train one more adapter a fold of the first repeat, so that fine-tuned models are judged out of fold too",
+    )
 
 
 class PredictionModels(_Strict):
@@ -138,6 +142,9 @@ class PredictionModels(_Strict):
     )
     stacked_on: str | None = Field(
         None, description="language model whose P(yes), zero-shot, becomes one more feature of a LightGBM"
+    )
+    promoted: Classical | None = Field(
+        None, description="model that scores rows without an outcome; None: the one that ranks the validation rows best"
     )
     balance: Literal["weights", "oversample", "none"] = Field(
         "weights", description="how the rarer answer counts more, in training rows only; probabilities are brought back"

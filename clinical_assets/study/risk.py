@@ -88,7 +88,10 @@ class RiskModels(_Strict):
     repeats: int = Field(1, ge=1, le=50, description="how often it is repeated with other parts")
     seed: int = Field(123, ge=0)
     minimum_persons: int = Field(5, ge=1, description="codes that fewer persons of a training part have are no feature")
-    components: int = Field(64, ge=1, le=64, description="principal components per embedded domain, fitted in the fold")
+    components: int = Field(64, ge=1, le=64, description="numbers per embedded domain, fitted in the fold")
+    reduction: Literal["pca", "autoencoder"] = Field(
+        "pca", description="how vectors are brought to so many numbers; texts of tfidf_svd always by SVD"
+    )
     class_weight: Literal["balanced", "none"] = "balanced"
     oversampling: Literal["none", "smote"] = Field(
         "none", description="smote: the published design; needs imbalanced-learn, and spoils probabilities"
@@ -97,6 +100,12 @@ class RiskModels(_Strict):
         0, ge=0, le=500, description="trials inside each training part; needs optuna; 0: defaults"
     )
     bootstrap: int = Field(1000, ge=100, le=20_000, description="draws of persons for confidence limits")
+    optimism_draws: int = Field(
+        0,
+        ge=0,
+        le=2_000,
+        description="bootstrap models for the optimism-corrected area (Harrell); for few events, 0: none",
+    )
     time_split: dt.date | None = Field(None, description="train on indexes before it, test on later ones")
     promoted_feature_set: FeatureSet = "counts+embeddings"
     promoted_learner: Learner = "logistic"

@@ -39,11 +39,8 @@ BATCHES: tuple[Batch, ...] = (
     Batch("2019-01-14_northgate", "parquet"),
     Batch("2020-02-03_harbour", "csv"),
     Batch("2021-09-06_riverside", "jsonl.gz"),
-    Batch("2022-03-07_northgate", "folder"),
-    Batch("2023-05-15_harbour", "parquet"),
-    Batch("2024-03-04_northgate", "parquet"),
     Batch("2025-07-01_harbour", "parquet"),
-    Batch("2025-07-01_northgate", "parquet"),
+    Batch("2025-07-01_northgate", "folder"),
     Batch("2025-07-01_riverside", "parquet"),
 )
 BAD_ROWS_BATCH = "2020-02-03_harbour"

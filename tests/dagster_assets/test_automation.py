@@ -205,6 +205,15 @@ def test_the_sensor_reports_tables_and_the_study_when_they_change_and_only_then(
     assert seen == {"person", "observation_period", "condition_occurrence", "drug_exposure", "study"}
     seen, cursor = look(cursor)
     assert seen == set()
+    (hospital.data / "landing" / "prediction").mkdir(exist_ok=True)
+    table = hospital.data / "landing" / "prediction" / "trial.csv"
+    for content in ("id,outcome\n1,Yes\n", "id,outcome\n1,No\n"):
+        table.write_text(content, encoding="utf-8")
+        table.with_name(".still_written.csv").write_text(content, encoding="utf-8")
+        seen, cursor = look(cursor)
+        assert seen == {"prediction"}
+    seen, cursor = look(cursor)
+    assert seen == set()
     study.write_text(
         study.read_text(encoding="utf-8").replace("era_gap_days: 30", "era_gap_days: 45"), encoding="utf-8"
     )

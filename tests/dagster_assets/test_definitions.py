@@ -28,13 +28,14 @@ WRITERS = LISTERS | {"adapters/summaries_medgemma_4b_qlora", "adapters/summaries
 REFERENCES = {"summaries/references", "summaries/reference_rejects"}
 NOTE_VECTORS = {"embeddings/notes"}
 ENTITIES = {"entities/mentions", "entities/notes"}
+BIOMARKERS = {"entities/biomarkers"}
 RELATIONS = {"entities/relations"}
 RELATION_MODEL = {"entities/relation_model", "entities/relation_scores"}  # trained when a person asks
 ENTITY_GRAPH = {"entities/graph_nodes", "entities/graph_edges"}
 PERSON_VECTORS = {f"embeddings/{name}" for name in ("terminology", "code_text", "person_vectors")}
 PER_BATCH = {
     "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "labels/regex", "labels/regex_seed", "notes/note_scope",
-} | MODEL_LABELS | ADAPTED_LABELS | SUMMARIES | SCORES | NOTE_VECTORS | ENTITIES | RELATIONS  # fmt: skip
+} | MODEL_LABELS | ADAPTED_LABELS | SUMMARIES | SCORES | NOTE_VECTORS | ENTITIES | RELATIONS | BIOMARKERS  # fmt: skip
 ANNOTATIONS = {"annotations/human_labels", "annotations/rejects", "annotations/adjudicated", "annotations/splits"}
 # Evaluating and promoting a risk model is asked for; its cohort, scores and drift follow by themselves.
 RISK = {"risk/cohort", "risk/scores", "risk/drift"}
@@ -44,7 +45,16 @@ _TUNED = {f"prediction/{entry.adapted_labeller}" for entry in load_catalogue().f
 PREDICTION = {
     *(
         f"prediction/{name}"
-        for name in ("constants", "lasso", "elastic_net", "random_forest", "lightgbm", "lightgbm_stacked", "comparison")
+        for name in (
+            "constants",
+            "lasso",
+            "elastic_net",
+            "random_forest",
+            "lightgbm",
+            "lightgbm_stacked",
+            "comparison",
+            "scoring",
+        )
     ),
     *(f"prediction/{entry.labeller}" for entry in _PREDICTING),
 }
@@ -53,6 +63,7 @@ ON_REQUEST = {
     *(f"exploration/{t}" for t in ("cleaned_full", "cleaned_text", "cleaning_steps")),
     *RISK_ON_REQUEST,
     "prediction/rows",
+    "prediction/chat_export",
     *_TUNED,
 }
 # The corpora are read, and the model is trained, when asked for; scores and profile follow.
@@ -87,7 +98,13 @@ WAREHOUSE = {
         "person_scores", "score_drift",
     )),
     *(f"entities/{t}" for t in ("note_mentions", "note_extractions", "concepts")),
-    *(f"prediction/{t}" for t in ("results", "comparisons", "predictions", "models", "weights")),
+    *(f"prediction/{t}" for t in ("results", "comparisons", "predictions", "models", "weights", "scores")),
+    *(f"applications/{t}" for t in (
+        "patient_lists", "drug_event_counts", "drug_event_pairs", "published_drug_events", "treatment_patterns", "treatment_lines",
+        "treatment_sequences", "prevalence_counts", "prevalence", "drug_labels", "drug_label_findings", "monthly_counts", "trend_alarms",
+        "trial_problems", "trial_criteria", "trial_matches", "biomarker_mentions", "biomarker_comentions",
+    )),
+    "report/application_figures",
     *(f"entities/{t}" for t in ("extractor_scores", "extractor_errors")),
     *(f"entities/{t}_mart" for t in ("relations", "graph_nodes", "graph_edges")),
     *(f"published/{t}" for t in (
@@ -152,14 +169,15 @@ def test_everything_but_sources_and_intake_refreshes_by_condition(defs) -> None:
     } == WAREHOUSE | MODELS | PERSON_VECTORS | RISK | ENTITY_GRAPH
     assert {
         key for key, label in conditions.items() if label == "refresh_on_change"
-    } == MODEL_LABELS | SUMMARIES | NOTE_VECTORS | ENTITIES
+    } == MODEL_LABELS | SUMMARIES | NOTE_VECTORS | ENTITIES | BIOMARKERS
     assert {key for key, label in conditions.items() if label == "what_there_is"} == SCORES | RELATIONS
     assert {key for key, label in conditions.items() if label == "when_fed"} == PREDICTION | ENTITY_SCORES
+    assert {key for key, label in conditions.items() if label == "when_asked"} == {"prediction/rows"}
     assert {key for key, label in conditions.items() if label == "keep_history"} == ADAPTED_LABELS
     assert {key for key, label in conditions.items() if label is None} == {k for k in conditions if k.startswith(("landing/",))} | {
         "notes/notes", "notes/sections", "notes/rejects", "notes/intakes", "notes/note_scope", *ON_REQUEST, *ADAPTERS, *WRITERS, *REFERENCES,
         *RELATION_MODEL, *ENTITY_MODEL,
-    }  # fmt: skip
+    } - {"prediction/rows"}  # fmt: skip
 
 
 def test_the_two_automation_sensors_cover_every_asset_once(defs) -> None:

@@ -95,6 +95,9 @@ def test_each_model_of_the_catalogue_is_an_asset_of_its_own(defs) -> None:
         "qwen3_4b",
         "gemma_3_4b",
         "deepseek_r1_qwen_7b",
+        "gemma_2_9b",
+        "phi_3_5_mini",
+        "qwen_2_5_3b",
     }
     tuned = {entry.name for entry in catalogue.for_task("prediction", "adapters")}
     assert seed <= tuned
@@ -109,20 +112,29 @@ def test_each_model_of_the_catalogue_is_an_asset_of_its_own(defs) -> None:
     assert graph.get(dg.AssetKey(["prediction", "results"])).parent_keys == {dg.AssetKey(["prediction", "comparison"])}
 
 
-def test_models_follow_their_rows_and_a_question_that_nobody_asks_starts_nothing(defs, instance) -> None:
+def test_rows_follow_their_file_once_asked_and_models_their_rows(defs, instance) -> None:
     group = dg.AssetSelection.groups("prediction")
-    first = dg.evaluate_automation_conditions(defs, instance, asset_selection=group)
-    asked = [k for k in defs.resolve_asset_graph().get_all_asset_keys() if k.path[0] == "prediction"]
-    # the tables of the warehouse are built by dbt, and missing; what costs a model is not asked for
-    assert not [
-        k
-        for k in asked
-        if first.get_num_requested(k)
-        and k.path[1] not in {"results", "comparisons", "predictions", "models", "weights"}
-    ]
-    rows = dg.AssetMaterialization(["prediction", "rows"], tags={"dagster/data_version": "v1"})
-    instance.report_runless_asset_event(rows)
-    second = dg.evaluate_automation_conditions(defs, instance, asset_selection=group, cursor=first.cursor)
-    wanted = {k.path[1] for k in asked if second.get_num_requested(k)}
+    landed, rows = dg.AssetKey(["landing", "prediction"]), dg.AssetKey(["prediction", "rows"])
+    cursor = None
+
+    def tick() -> set[str]:
+        nonlocal cursor
+        found = dg.evaluate_automation_conditions(defs, instance, asset_selection=group, cursor=cursor)
+        cursor = found.cursor
+        keys = [k for k in defs.resolve_asset_graph().get_all_asset_keys() if k.path[0] == "prediction"]
+        # the tables of the warehouse are built by dbt, and missing
+        tables = {"results", "comparisons", "predictions", "models", "weights", "scores"}
+        return {k.path[1] for k in keys if found.get_num_requested(k)} - tables
+
+    def happened(key: dg.AssetKey, version: str, kind: type) -> None:
+        instance.report_runless_asset_event(kind(key, tags={"dagster/data_version": version}))
+
+    assert tick() == set()
+    happened(landed, "a", dg.AssetObservation)
+    assert tick() == set()  # a file that landed is not yet a question that somebody asks
+    happened(rows, "v1", dg.AssetMaterialization)
+    wanted = tick()
     assert {"constants", "lasso", "elastic_net", "random_forest", "lightgbm", "llm_demo_mistral"} <= wanted
     assert "llm_demo_mistral_lora" not in wanted
+    happened(landed, "b", dg.AssetObservation)
+    assert "rows" in tick()

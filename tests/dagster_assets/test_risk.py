@@ -73,6 +73,10 @@ def test_from_landed_tables_to_scores_of_new_persons(ana_hospital, execute) -> N
     promoted = numbers["counts+embeddings/logistic/hashed_tfidf_svd", "performance", "auroc", "cross_validation", ""]
     assert f"AUROC {promoted['value']:.3g}" in report  # the first encoder's, unless the study names another
     assert digest in report
+    tables = (ana_hospital.data / "report" / "risk_lupus.md").read_text(encoding="utf-8")
+    assert "## Net benefit" in tables
+    assert f"{both['value']:.3g} (95 % {both['low']:.3g} to {both['high']:.3g})" in tables
+    assert lake.batches("risk/fits")  # finished fits are put by
     assert (ana_hospital.data / "report" / "figures" / "risk_lupus_roc.png").stat().st_size > 10_000
     text = folder / digest / "model.json"
     text.write_text(json.dumps({**json.loads(text.read_text()), "calibration": [9.0, 1.0]}))

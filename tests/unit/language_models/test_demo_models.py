@@ -332,7 +332,7 @@ def workshop(monkeypatch) -> list[Path]:
         return 1.5
 
     monkeypatch.setattr(ordering, "ProcessPoolExecutor", lambda n, mp_context: ThreadPoolExecutor(n))
-    monkeypatch.setattr(ordering, "_train", make)
+    monkeypatch.setattr(ordering, "train_order", make)
     return trained
 
 
@@ -371,7 +371,7 @@ def test_an_order_is_trained_on_the_synthetic_hospitals_for_its_question(tmp_pat
     monkeypatch.setattr(ordering, "_NOTES_PERSONS", 60)
     schema = AnswerSchema(("imatinib_mentioned", "cml_diagnosed"))
     threads = torch.get_num_threads()
-    assert ordering._train(Order(entry("gemma3"), tmp_path, schema, PROMPT)) == 2.5
+    assert ordering.train_order(Order(entry("gemma3"), tmp_path, schema, PROMPT)) == 2.5
     torch.set_num_threads(threads)
     assert (seen["recipe"], seen["schema"], seen["prompt"]) == (RECIPES["gemma3"], schema, PROMPT)
     for texts in (seen["lines"], seen["notes"]):

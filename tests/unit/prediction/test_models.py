@@ -13,12 +13,13 @@ import pytest
 
 from clinical_assets.language_models.answers import Answer, AnswerSchema, Request
 from clinical_assets.language_models.catalogue import load_catalogue
-from clinical_assets.prediction.chain import ask_language_model, run_classical, run_constants, run_stacked
+from clinical_assets.prediction.chain import run_classical, run_constants, run_stacked
 from clinical_assets.prediction.classical import constant_predictions, fit, oversampled, predict_everywhere
 from clinical_assets.prediction.compare import compare
 from clinical_assets.prediction.importance import coefficients, permutation_importance
 from clinical_assets.prediction.judging import judge
 from clinical_assets.prediction.language import PredictionTask, asked
+from clinical_assets.prediction.language_chain import ask_language_model
 from clinical_assets.prediction.report import prediction_figures, prediction_report
 from clinical_assets.prediction.rows import QuestionError
 from clinical_assets.prediction.splits import assign
@@ -88,7 +89,7 @@ def test_imputation_and_scale_are_learnt_from_training_rows() -> None:
     spoilt = {name: list(values) for name, values in data.columns.items()}
     for row in test:
         spoilt["age"][row] = 1e6
-    given: dict[str, Any] = {"balance": "none", "seed": 0, "strength": 1.0}
+    given: dict[str, Any] = {"balance": "none", "seed": 0, "chosen": {"C": 1.0}}
     clean = fit("lasso", data.features, data.columns, data.y, train, **given)
     dirty = fit("lasso", data.features, spoilt, data.y, train, **given)
     assert clean.weights() == pytest.approx(dirty.weights(), abs=0)

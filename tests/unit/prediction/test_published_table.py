@@ -96,6 +96,10 @@ def test_no_model_of_the_published_table_beats_always_yes_and_that_is_said_first
     said = conclusions([*results, *gains], pairs, constant, ["gone"])
     assert said[0].startswith("No model beats always yes (accuracy 61.0%, F1 75.8% on 59 test rows)")
     assert said[-1].startswith("gone has not answered")
+    assert (
+        said[-2]
+        == "Recommendation: use none of them on these features; more patients or other features are needed first."
+    )
     verdicts = {(r["model_a"], r["model_b"]): r["verdict"] for r in pairs}
     assert verdicts["Llama-3.2-3B-v2", "Random Forest"] == (
         "Llama-3.2-3B-v2 and Random Forest are not distinguishable on 59 rows"
@@ -111,6 +115,9 @@ def test_a_model_that_is_better_is_called_so() -> None:
     said = conclusions(results, pairs, "always_yes")
     assert said[0].startswith("1 of 2 models beat always yes")
     assert said[0].endswith(": good.")
+    assert said[-1].startswith(
+        "Recommendation: good, the simplest model that is not told apart from the best, to decide or to rank"
+    )
     last = next(r for r in pairs if (r["model_a"], r["model_b"]) == ("good", "poor"))
     assert last["verdict"] == "good is right more often and good ranks better"
     assert last["mcnemar_p"] <= last["mcnemar_p_holm"] <= 1

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from clinical_assets.risk.candidates import Candidate, candidates
 from clinical_assets.risk.evaluation import differences, evaluate, insufficient, pool, slices
-from clinical_assets.risk.experiments import Candidate, candidates, fit_model, run_matrix
+from clinical_assets.risk.experiments import fit_model, run_matrix
 from clinical_assets.risk.features import (
     TFIDF,
     Features,
@@ -20,11 +22,12 @@ from clinical_assets.risk.features import (
     vector_block,
     vector_blocks,
 )
-from clinical_assets.risk.learners import contributions, fit_learner, oversample
+from clinical_assets.risk.learners import DEFAULTS, contributions, fit_learner, oversample
 from clinical_assets.risk.model_store import Frozen, RiskModelError, load_frozen, promoted_digest, save_frozen
 from clinical_assets.risk.preparation import fit_block
-from clinical_assets.risk.sensitivity import genetic_complement, genetic_table, ipcw_area, learning_curve, transfer
+from clinical_assets.risk.sensitivity import genetic_complement, ipcw_area, learning_curve, optimism_corrected, transfer
 from clinical_assets.risk.splits import by_site, by_time, repeated_folds
+from clinical_assets.risk.tuning import tune
 from clinical_assets.statistics.calibration import Platt
 from clinical_assets.statistics.stability import reference_bins
 from clinical_assets.study.risk import RiskModels
@@ -288,10 +291,6 @@ def test_a_genetic_score_adds_what_it_was_given_and_is_skipped_where_absent() ->
         risk, np.full(500, np.nan), y, np.arange(500), minimum_events=10, n_replicates=200, seed=0
     )
     assert none == ([], "skipped: nobody has a genetic score")
-    table = genetic_table(risk, known, y, smallest=11)
-    assert len(table) == 30
-    assert sum(r["n"] or 0 for r in table) <= here.sum()
-    assert all(r["rate"] is None or r["n"] >= 11 for r in table)
 
 
 def test_transfer_mends_calibration_and_leaves_ranks(data) -> None:
@@ -299,7 +298,9 @@ def test_transfer_mends_calibration_and_leaves_ranks(data) -> None:
     model = fit_model(Candidate("counts+embeddings", "logistic", "small"), features, y, RiskModels())
     elsewhere, z = cohort(seed=9, n=300)
     z = np.where(np.random.default_rng(0).random(300) < 0.5, 0, z)  # rarer there
-    rows = {(r["recalibration"], r["metric"]): r for r in transfer(model, elsewhere, z, seed=0, n_replicates=100)}
+    rows = {
+        (r["recalibration"], r["metric"]): r for r in transfer(model.predict(elsewhere), z, seed=0, n_replicates=100)
+    }
     assert rows["none", "calibration_intercept"]["high"] < 0
     assert abs(rows["intercept", "calibration_intercept"]["value"]) < 0.1
     assert (
@@ -307,7 +308,7 @@ def test_transfer_mends_calibration_and_leaves_ranks(data) -> None:
         < abs(rows["none", "calibration_slope"]["value"] - 1) + 0.05
     )
     assert rows["intercept", "brier"]["value"] < rows["none", "brier"]["value"]
-    (row,) = transfer(model, elsewhere, np.zeros(300, dtype=np.int64), seed=0, n_replicates=100)
+    (row,) = transfer(model.predict(elsewhere), np.zeros(300, dtype=np.int64), seed=0, n_replicates=100)
     assert row["status"] == "insufficient"
 
 
@@ -330,21 +331,122 @@ def test_learning_curve_rises_and_ipcw_counts_the_censored(data) -> None:
     assert found.value == 1.0
 
 
-def test_options_that_need_a_package_say_which() -> None:
-    pytest.importorskip("sklearn")
-    x, y = np.zeros((20, 2), dtype=np.float32), np.array([0, 1] * 10)
-    try:
-        import imblearn  # noqa: F401
-    except ImportError:
-        with pytest.raises(RuntimeError, match="pip install imbalanced-learn"):
-            oversample(x, y, 0)
-    try:
-        import optuna  # noqa: F401
-    except ImportError:
-        from clinical_assets.risk.tuning import tune
+def test_an_optimism_of_nothing_learned_is_the_apparent_area_less_a_half() -> None:
+    """With noise only, a forest looks perfect on its own rows; the bootstrap takes nearly all of that back."""
+    rng = np.random.default_rng(0)
+    features = Features(np.arange(80), {"demo": dense_block("demo", {f"x{i}": rng.normal(size=80) for i in range(6)})})
+    y = np.tile([0, 1], 40)
+    rows = optimism_corrected(Candidate("counts", "lightgbm"), features, y, RiskModels(optimism_draws=25))
+    found = {row["metric"]: row["value"] for row in rows}
+    assert found["auroc_apparent"] > 0.9
+    assert found["auroc_corrected"] == pytest.approx(found["auroc_apparent"] - found["optimism"])
+    assert found["auroc_corrected"] < found["auroc_apparent"] - 0.1
+    limits = next(row for row in rows if row["metric"] == "auroc_corrected")
+    assert limits["low"] < found["auroc_corrected"] < limits["high"]
+    assert {row["detail"] for row in rows} == {"25 draws"}
 
-        with pytest.raises(RuntimeError, match="pip install optuna"):
-            tune("svm", x, y, trials=1, seed=0, weighted=True)
+
+def test_smote_makes_cases_of_training_rows_only(data) -> None:
+    pytest.importorskip("imblearn")
+    features, y = data
+    x = features.blocks["demo"].values.astype(np.float32)
+    made, target = oversample(x, y, seed=0)
+    assert np.array_equal(made[: x.shape[0]], x)
+    assert target.sum() * 2 == target.size
+    rarer = x[y == int(y.mean() < 0.5)]  # a synthetic row lies between two of its class
+    assert (made[x.shape[0] :] >= rarer.min(axis=0) - 1e-5).all()
+    assert (made[x.shape[0] :] <= rarer.max(axis=0) + 1e-5).all()
+    seen: list[tuple[int, int, bool]] = []
+    splits = repeated_folds(y, features.persons, folds=4, repeats=1, seed=0)[:1]
+    from clinical_assets.risk import experiments
+
+    def noted(learner, x, y, *, weighted, **more):
+        seen.append((x.shape[0], int(y.sum()), weighted))
+        return fit_learner(learner, x, y, weighted=weighted, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(experiments, "fit_learner", noted)
+        settings = RiskModels(oversampling="smote", learners=["logistic"])
+        (part,) = run_matrix([Candidate("counts", "logistic")], features, y, splits, settings)
+    train = y[splits[0].train]
+    most = max(int(train.sum()), int(train.size - train.sum()))
+    assert seen == [(2 * most, most, False)]  # balanced by SMOTE, so not weighted as well
+    assert part.rows.tolist() == splits[0].test.tolist()  # nobody synthetic is tested
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_tuning_judges_parameters_inside_the_training_rows(data, learner: str, monkeypatch) -> None:
+    pytest.importorskip("optuna")
+    from clinical_assets.risk import tuning
+
+    rng = np.random.default_rng(1)
+    y = np.tile([0, 1, 0], 20)
+    x = (rng.normal(size=(60, 4)) + y[:, None] * 0.8).astype(np.float32)
+    x[:, 3] = np.arange(60)  # which row it is
+    train = np.arange(0, 60, 2)
+    tried: list[dict[str, float]] = []
+
+    def noted(name, given, target, *, parameters, **more):
+        assert set(given[:, 3].astype(int)) <= set(train)
+        tried.append(dict(parameters))
+        return fit_learner(name, given, target, parameters=parameters, **more)
+
+    monkeypatch.setattr(tuning, "fit_learner", noted)
+    if learner == "random_forest":
+        monkeypatch.setitem(DEFAULTS["random_forest"], "trees", 10)
+    if learner == "mlp":
+        monkeypatch.setitem(DEFAULTS["mlp"], "epochs", 5)
+    best = tuning.tune(learner, x[train], y[train], trials=2, seed=0, weighted=True)
+    assert len(tried) == 2 * 3  # two trials on three inner parts
+    assert best in tried
+    again = tuning.tune(learner, x[train], y[train], trials=2, seed=0, weighted=True)
+    assert again == best
+    fit_learner(learner, x[train], y[train], weighted=True, seed=0, parameters=best)  # the parameters are the learner's
+
+
+def test_tuned_models_are_used(data) -> None:
+    pytest.importorskip("optuna")
+    features, y = data
+    model = fit_model(Candidate("counts", "svm"), features, y, RiskModels(tuning_trials=2))
+    assert model.fitted.parameters["c"] != DEFAULTS["svm"]["c"]
+
+
+def test_an_autoencoder_keeps_what_components_cannot(tmp_path) -> None:
+    """Points on a curve, in many dimensions: two tanh units tell where on it, and the stored one does the same without torch."""
+    rng = np.random.default_rng(0)
+    where = rng.uniform(-1, 1, 120)
+    values = np.stack([where, where**2, *(rng.normal(scale=0.05, size=(6, 120)))], axis=1)
+    values[5] = np.nan
+    block = vector_block("condition", "e", values)
+    one = fit_block(block, minimum_persons=1, components=2, seed=0, reduction="autoencoder")
+    made = one.apply(block)
+    assert one.names == ("emb_condition_e__ae00", "emb_condition_e__ae01", "emb_condition_e__missing")
+    assert made.shape == (120, 3)
+    assert (made[5] == [0, 0, 1]).all()
+    known = np.delete(np.arange(120), 5)
+    assert (
+        np.linalg.lstsq(np.c_[made[known, :2], np.ones(119)], where[known], rcond=None)[1][0] < 0.2 * where.var() * 119
+    )
+    again = fit_block(block, minimum_persons=1, components=2, seed=0, reduction="autoencoder")
+    assert again.apply(block) == pytest.approx(made, abs=1e-5)
+    features, y = Features(np.arange(120), {block.name: block}), (where > 0).astype(np.int64)
+    model = fit_model(
+        Candidate("embeddings", "logistic", "e"), features, y, RiskModels(reduction="autoencoder", components=2)
+    )
+    digest = save_frozen(tmp_path, Frozen(model, Platt(0, 1), np.zeros(1), features.persons, {}))
+    assert load_frozen(tmp_path, digest).model.predict(features) == pytest.approx(model.predict(features))
+    with pytest.raises(ValueError, match="vectors have 4 numbers, the model was made with 8"):
+        one.apply(vector_block("condition", "e", np.eye(4)))
+
+
+def test_options_that_need_a_package_say_which(monkeypatch) -> None:
+    x, y = np.zeros((20, 2), dtype=np.float32), np.array([0, 1] * 10)
+    for name in ("imblearn", "imblearn.over_sampling", "optuna"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(RuntimeError, match="pip install imbalanced-learn"):
+        oversample(x, y, 0)
+    with pytest.raises(RuntimeError, match="pip install optuna"):
+        tune("svm", x, y, trials=1, seed=0, weighted=True)
     with pytest.raises(ValueError, match="only one class"):
         fit_learner("logistic", x, np.zeros(20, dtype=np.int64), weighted=True, seed=0)
     with pytest.raises(ValueError, match="no learner 'xgboost'; known: logistic"):

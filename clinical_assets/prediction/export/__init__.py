@@ -1,0 +1,1 @@
+"""Rows of the prediction question as chats, for trainers elsewhere."""
