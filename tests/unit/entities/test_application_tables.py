@@ -173,8 +173,8 @@ def counts(*rows: tuple[int, int, int, int], minimum: int = 3) -> pa.Table:
 
 
 def test_few_reports_are_never_flagged_and_undefined_is_null() -> None:
-    found = pairs_table(counts((2, 0, 1, 9_000), (20, 80, 20, 9_000), (5, 0, 0, 10))).to_pylist()
-    assert [row["is_flagged"] for row in found] == [False, True, False]
+    found = pairs_table(counts((2, 0, 1, 9_000), (20, 80, 20, 9_000), (5, 0, 0, 10), (30, 50, 0, 1_400))).to_pylist()
+    assert [row["is_flagged"] for row in found] == [False, True, False, True]  # the last event was never seen without the drug
     assert found[0]["q_value"] is None
     assert found[0]["ic"] is not None
     assert found[2]["ror"] is None
