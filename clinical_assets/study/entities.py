@@ -30,6 +30,10 @@ class Entities(BaseModel):
         (),
         description="corpora that the spacy model is trained on; empty: those that annotate the most types. The others give names",
     )
+    wide_network: bool = Field(
+        False,
+        description="spacy on a large corpus: train a network beside the random field; a little better, three times slower",
+    )
     max_new_tokens: int = Field(
         768,
         ge=32,

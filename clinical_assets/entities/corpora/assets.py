@@ -92,16 +92,16 @@ def ner_model(
     Minutes on a corpus of 500 abstracts; stopped, it resumes at the stage that was not finished. Read by entities/mentions.
     """
     store, settings = lake.open(), deployment.settings()
-    terms, wanted = store.read_all("embeddings/terminology"), deployment.load_study().entities.train_on
+    terms, wanted = store.read_all("embeddings/terminology"), deployment.load_study().entities
     with withhold_messages(*_SAFE):
         if settings.warehouse.exists():
             with warehouse.reader().get_connection() as connection:
                 names = list(vocabulary_names(connection, terms))
         else:
             names = list(vocabulary_names(None, terms))
-        given = gather(read_placed(store), names, wanted)
+        given = gather(read_placed(store), names, wanted.train_on)
         background = list(read_background(settings.landing / "corpora"))
-        chosen = settings_for(given.documents)
+        chosen = settings_for(given.documents, with_network=wanted.wide_network)
         trained = train_and_keep(settings.models, given, background, chosen, context.log.info)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(trained.digest),
