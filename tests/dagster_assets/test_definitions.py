@@ -67,7 +67,10 @@ ON_REQUEST = {
     *_TUNED,
 }
 # The corpora are read, and the model is trained, when asked for; scores and profile follow.
-ENTITY_MODEL = {*(f"entities/corpus_{t}" for t in ("documents", "mentions", "relations", "rejects")), "entities/ner_model"}
+ENTITY_MODEL = {
+    *(f"entities/corpus_{t}" for t in ("documents", "mentions", "relations", "rejects")),
+    "entities/ner_model",
+}
 ENTITY_SCORES = {f"entities/{t}" for t in ("corpus_profile", "extraction_scores", "extraction_errors")}
 WAREHOUSE = {
     "notes/note_index", "labels/regex_labels", "labels/concept_counts", "ops/batches", "ops/rejects", "ops/study_parameters",

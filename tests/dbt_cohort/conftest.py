@@ -33,6 +33,7 @@ from clinical_assets.storage.warehouse import Warehouse
 from clinical_assets.study.load import load_study
 from clinical_assets.study.model import Study
 from clinical_assets.synthetic import HospitalConfig, build_hospital
+from clinical_assets.synthetic.application_inputs import write_application_inputs
 from clinical_assets.synthetic.hospital import Hospital
 from clinical_assets.synthetic.write import write_landing
 
@@ -103,6 +104,7 @@ def demo_build(demo: Hospital, tmp_path_factory: pytest.TempPathFactory) -> tupl
     """The data folder and dbt's results."""
     data, study = tmp_path_factory.mktemp("demo"), load_study()
     write_landing(demo, data / "landing")
+    write_application_inputs(data / "landing")
     take_in(data, study)
     return data, dbt_build(data, study)
 

@@ -30,7 +30,8 @@ def pairs_table(counts: pa.Table) -> pa.Table:
     pa.Table
         n rows, in the same order: the columns of `counts`; expected, prr, ror, ic with limits of 95 %, chi_square, p_value; q_value
         (Benjamini & Hochberg 1995, over the pairs of a source with enough reports, null for others); flag_prr (criterion of Evans et
-        al. 2001), flag_ror (lower limit above 1), flag_ic (IC025 above 0), is_flagged (all three); undefined measures are null.
+        al. 2001), flag_ror (lower limit above 1; with 1/2 added to each cell where one is empty), flag_ic (IC025 above 0), is_flagged
+        (all three); undefined measures are null.
 
     Raises
     ------
@@ -45,13 +46,21 @@ def pairs_table(counts: pa.Table) -> pa.Table:
     enough = cells[0] >= counts.column("minimum_reports").to_numpy()
     out = out.append_column("q_value", _q_values(counts.column("source").to_pylist(), found.p_value, enough))
     flags = {
-        "flag_prr": enough & (found.prr >= FLAG_PRR) & (found.chi_square >= FLAG_CHI_SQUARE),
-        "flag_ror": enough & (found.ror_low > 1),
+        # without the event under any other drug the ratio is infinite: more than any limit
+        "flag_prr": enough & ((found.prr >= FLAG_PRR) | (cells[2] == 0)) & (found.chi_square >= FLAG_CHI_SQUARE),
+        "flag_ror": enough & (np.where(np.isnan(found.ror_low), _halved_low(*cells), found.ror_low) > 1),
         "flag_ic": enough & (found.ic_low > 0),
     }
     for name, flag in flags.items():
         out = out.append_column(name, pa.array(flag, pa.bool_()))
     return out.append_column("is_flagged", pa.array(np.logical_and.reduce(list(flags.values())), pa.bool_()))
+
+
+def _halved_low(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """Return the lower 95 % limit of the odds ratio with 1/2 added to each cell (Haldane 1956), for tables with an empty one."""
+    cells = [cell + 0.5 for cell in (a, b, c, d)]
+    width = 1.959964 * np.sqrt(sum(1 / cell for cell in cells))
+    return np.exp(np.log(cells[0] * cells[3] / (cells[1] * cells[2])) - width)
 
 
 def _q_values(sources: list[str], p_values: np.ndarray, enough: np.ndarray) -> pa.Array:

@@ -31,19 +31,20 @@ _SEEN = """
     cast(date_trunc('month', min(note_date)) as date) as first_seen,
     cast(date_trunc('month', max(note_date)) as date) as last_seen
 """
+_MENTIONED = f"""
+create temp view asserted_mentions as
+select mentions.* from mentions
+inner join current_notes using (note_id, batch, note_sha256)
+where assertion in ({_ASSERTED})
+"""
 # Words that were found as a chemical here and a disease there are one node, of the type found more often.
 _NODES = f"""
-with asserted as (
-    select mentions.* from mentions
-    inner join current_notes using (note_id, batch, note_sha256)
-    where assertion in ({_ASSERTED})
-),
-types as (
-    select entity_key, entity_type from asserted group by entity_key, entity_type
+with types as (
+    select entity_key, entity_type from asserted_mentions group by entity_key, entity_type
     qualify row_number() over (partition by entity_key order by count(*) desc, entity_type) = 1
 )
 select
-    asserted.entity_key,
+    entity_key,
     any_value(types.entity_type) as entity_type,
     max(concept_name) as name,
     max(concept_id) as concept_id,
@@ -52,14 +53,24 @@ select
     count(*) as n_mentions,
     count(distinct normalised) as n_names,
     {_SEEN}
-from asserted inner join types using (entity_key)
-group by asserted.entity_key
-order by asserted.entity_key
+from asserted_mentions inner join types using (entity_key)
+group by entity_key
+order by entity_key
 """
+# Relations may be older than the mentions of their batch, until they are made anew: what is no longer named there is no edge, so that
+# the persons of an edge are always among those of its nodes.
 _EDGES = f"""
-with asserted as (
+with keys as (
+    select distinct note_id, batch, note_sha256, entity_key from asserted_mentions
+),
+asserted as (
     select relations.* from relations
-    inner join current_notes using (note_id, batch, note_sha256)
+    semi join keys as chemical
+        on relations.note_id = chemical.note_id and relations.batch = chemical.batch
+        and relations.note_sha256 = chemical.note_sha256 and relations.chemical_key = chemical.entity_key
+    semi join keys as disease
+        on relations.note_id = disease.note_id and relations.batch = disease.batch
+        and relations.note_sha256 = disease.note_sha256 and relations.disease_key = disease.entity_key
     where chemical_assertion in ({_ASSERTED}) and disease_assertion in ({_ASSERTED}) and chemical_key <> disease_key
 ),
 typed as (
@@ -67,7 +78,7 @@ typed as (
     union all by name
     select relation as edge_type, probability as p, * from asserted where value
     union all by name
-    select 'worded_' || wording as edge_type, null::float as p, * from asserted where wording <> 'none'
+    select 'worded_' || wording as edge_type, null::float as p, * from asserted where wording <> 'none' and sentences_apart = 0
 )
 select
     chemical_key as source_key,
@@ -112,5 +123,6 @@ def count_tables(notes: pa.Table, mentions: pa.Table, relations: pa.Table) -> Co
         for name, table in (("notes", notes), ("mentions", mentions), ("relations", relations)):
             connection.register(name, table)
         connection.execute(_CURRENT)
+        connection.execute(_MENTIONED)
         nodes, edges = (connection.execute(sql).to_arrow_table().to_pylist() for sql in (_NODES, _EDGES))
         return Counted(nodes, edges)

@@ -97,6 +97,12 @@ def test_of_a_note_that_landed_twice_the_current_version_counts() -> None:
     assert [node["entity_key"] for node in nodes] == ["concept:4"]
 
 
+def test_relations_older_than_the_mentions_of_their_note_make_no_edge() -> None:
+    nodes, edges = counted([mention(1, DRUG, "chemical"), mention(1, "concept:9")], [relation(1)])
+    assert [node["entity_key"] for node in nodes] == [DRUG, "concept:9"]
+    assert edges == []
+
+
 def test_an_empty_lake_gives_an_empty_graph() -> None:
     assert counted([], [], [{"note_id": 1, "note_date": dt.date(2020, 1, 1), "batch": "b", "text_sha256": "s"}]) == (
         [],
