@@ -97,7 +97,7 @@ class Answers:
             note_id = row["note_id"]
             if row["status"] not in _STANDS or texts.get(note_id) != row["note_sha256"]:
                 continue
-            low, high = (int(np.searchsorted(ids, note_id, side)) for side in ("left", "right"))
+            low, high = int(np.searchsorted(ids, note_id)), int(np.searchsorted(ids, note_id, "right"))
             if high - low == (row["n_mentions"] or 0):
                 self.notes[note_id], self._kept[note_id] = row, (spans, low, high)
 

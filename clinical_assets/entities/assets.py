@@ -118,7 +118,7 @@ def build_entity_assets(note_scope: dg.AssetKey, model: dg.AssetKey | None = Non
 
 
 def _results(run: EntityRun, chosen: ChosenExtractor) -> Iterator[dg.MaterializeResult]:
-    numbers = {
+    numbers: dict[str, Any] = {
         "extractor": chosen.identity["extractor"],
         "n_cached": run.n_cached,
         "n_computed": run.n_computed,

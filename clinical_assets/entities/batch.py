@@ -136,7 +136,8 @@ class _Work:
         extracted_at: datetime,
     ) -> None:
         self._lake, self._chosen, self._linker, self._batch = lake, chosen, linker, batch
-        self._most, self._run = study.entities.most_chars, {"run_id": run_id, "extracted_at": extracted_at}
+        self._most = study.entities.most_chars
+        self._run: dict[str, Any] = {"run_id": run_id, "extracted_at": extracted_at}
         self._rows = {row["note_id"]: row for row in notes.to_pylist()}
         self.texts: dict[int, str] = {note_id: row["text_sha256"] for note_id, row in self._rows.items()}
         self.answers = Answers()

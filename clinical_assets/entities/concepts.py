@@ -103,8 +103,9 @@ def study_names(study: Study) -> dict[str, dict[str, bool]]:
     Terms under conditions (`requires`, `unless`) are left out: they need the whole note, and are for the labellers.
     """
     found: dict[str, dict[str, bool]] = {kind: {} for kind in _KINDS}
+    fields: dict[str, list[str]] = {**study.summaries.entities}
     for kind, of_study in _KINDS.items():
-        for name in study.summaries.entities.get(of_study, ()):
+        for name in fields.get(of_study, []):
             for term in study.field(name).terms:
                 if term.requires is None and term.unless is None:
                     for literal in expand_term(term.text):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from clinical_assets.entities.choice import ChosenExtractor
 from clinical_assets.entities.extraction import Extraction, Extractor, Found
@@ -139,7 +139,7 @@ def llm_extractors(
 
 
 def _extraction(text: str, told: Listed) -> Extraction:
-    spent = {"n_input_tokens": told.n_input_tokens, "n_output_tokens": told.n_output_tokens}
+    spent: dict[str, Any] = {"n_input_tokens": told.n_input_tokens, "n_output_tokens": told.n_output_tokens}
     if told.lists is None:
         return Extraction((), told.status, **spent)
     names = [(item[0], kind) for kind, items in zip(LISTED_TYPES, told.lists, strict=False) for item in items]
