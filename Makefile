@@ -13,7 +13,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 HF_HUB_OFFLINE ?= 1
 export HF_HUB_OFFLINE
 
-.PHONY: help install run update test benchmark-cohort benchmark-models benchmark-adapters benchmark-summaries benchmark-summaries-public benchmark-embeddings benchmark-risk benchmark-prediction ui lint types validate doctor dictionary lock clean
+.PHONY: help install run update test benchmark-cohort benchmark-models benchmark-adapters benchmark-summaries benchmark-summaries-public benchmark-embeddings benchmark-risk benchmark-prediction benchmark-serving ui lint types validate doctor dictionary lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,9 @@ benchmark-risk: install  ## Windows over 5 million facts; risk models on Diabete
 
 benchmark-prediction: install  ## Models and constants on two public trials and UCI heart, with site transfer and limits
 	$(BIN)/python benchmarks/prediction_public.py
+
+benchmark-serving: install  ## Latency of the server under 1, 4 and 16 callers (wrk, or aiohttp where it is not installed)
+	$(BIN)/python benchmarks/serving.py
 
 ui: install  ## Dagster UI with sensors on http://127.0.0.1:3000
 	$(BIN)/clinical-assets ui

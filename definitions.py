@@ -26,7 +26,12 @@ from clinical_assets.entities.assets import (
     entity_adapter_key,
 )
 from clinical_assets.entities.checks import build_entity_checks
-from clinical_assets.entities.corpora.assets import CORPUS_KEYS, ENTITY_MODEL_KEYS, build_corpus_assets
+from clinical_assets.entities.corpora.assets import (
+    CORPUS_KEYS,
+    ENTITY_MODEL_KEYS,
+    NER_MODEL_KEY,
+    build_corpus_assets,
+)
 from clinical_assets.entities.corpora.checks import build_corpus_checks
 from clinical_assets.entities.graph.assets import GRAPH_KEYS, build_graph_assets
 from clinical_assets.entities.graph.checks import build_graph_checks
@@ -162,11 +167,11 @@ def build_defs(
         *build_reference_assets(LANDED_KEY),
         *build_writer_adapters(writers),
         *build_embedding_assets(NOTE_SCOPE, cohort=RISK_COHORT),
-        *build_entity_assets(NOTE_SCOPE),
+        *build_entity_assets(NOTE_SCOPE, NER_MODEL_KEY),
         *build_relation_assets(MENTIONS_KEY, CORPUS_KEYS[:3]),
         *build_graph_assets(MENTIONS_KEY, RELATIONS_KEY),
         *build_corpus_assets(),
-        *build_entity_adapters(listers),
+        *build_entity_adapters(listers, CORPUS_KEYS[:3]),
         *build_risk_assets(vectors=PERSON_KEYS),
         *build_prediction_assets(predicting, tuned),
         prediction_chats,

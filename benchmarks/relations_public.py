@@ -76,7 +76,9 @@ def run(scratch: Path, found: str) -> None:
     (dev,) = annotated_documents(lake, {"dev"})
     began = time.process_time()
     model.probabilities(dev.documents)
-    print(f"{1000 * (time.process_time() - began) / len(dev.documents):.1f} ms a document ({len(dev.documents)} documents)")
+    print(
+        f"{1000 * (time.process_time() - began) / len(dev.documents):.1f} ms a document ({len(dev.documents)} documents)"
+    )
     print("| mentions | who | average | precision | recall | F1 | 95 % |\n|---|---|---|---|---|---|---|")
     shown(list(relation_scores(dev, dev.documents, "relations_gold_entities", model, "")), "annotated")
     if found == "none":

@@ -70,6 +70,11 @@ class Settings(BaseSettings):
         return self.data / "exports"
 
     @property
+    def audit(self) -> Path:
+        """Who asked the server for what, without text; kept for ever."""
+        return self.data / "audit" / "serving"
+
+    @property
     def work(self) -> Path:
         """Scratch space for private copies; safe to delete when nothing runs."""
         return self.data / "work"

@@ -39,7 +39,9 @@ def column_lineage(
     sql = invocation.target_path / "compiled" / node["package_name"] / node["original_file_path"]
     if not sql.is_file():
         return {}
-    types = {name: {c: column["data_type"] for c, column in of.items()} for name, of in {**parents, "": columns}.items()}
+    types = {
+        name: {c: column["data_type"] for c, column in of.items()} for name, of in {**parents, "": columns}.items()
+    }
     digest = hashlib.sha256(json.dumps([sql.read_text(encoding="utf-8"), types], sort_keys=True).encode()).hexdigest()
     file = kept / f"{node['unique_id']}.json"
     if (known := _read(file, digest)) is not None:

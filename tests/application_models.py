@@ -19,7 +19,11 @@ from clinical_assets.storage.entity_contracts import BIOMARKERS, MENTIONS, RELAT
 ROOT = Path(__file__).resolve().parents[1] / "dbt_cohort"
 MODELS = ROOT / "models" / "entities" / "applications"
 SHA = "a" * 64
-LAKE = {"lake_entities_mentions": MENTIONS, "lake_entities_relations": RELATIONS, "lake_entities_biomarkers": BIOMARKERS}
+LAKE = {
+    "lake_entities_mentions": MENTIONS,
+    "lake_entities_relations": RELATIONS,
+    "lake_entities_biomarkers": BIOMARKERS,
+}
 TRIALS = {"trials_trial_criteria": TRIAL_CRITERIA}
 
 
@@ -70,7 +74,10 @@ class Warehouse:
 
     def note(self, note_id: int, person_id: int, date: str) -> None:
         """Add a note of batch b1."""
-        self.add("note_index", {"note_id": note_id, "person_id": person_id, "note_date": day(date), "batch": "b1", "text_sha256": SHA})
+        self.add(
+            "note_index",
+            {"note_id": note_id, "person_id": person_id, "note_date": day(date), "batch": "b1", "text_sha256": SHA},
+        )
 
     def mention(self, note_id: int, person_id: int, date: str, kind: str, concept: int | None, **more: Any) -> None:
         """Add a mention in a note, affirmed unless `assertion` is given."""
@@ -91,7 +98,10 @@ class Warehouse:
         environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
         template = environment.from_string((MODELS / f"{name}.sql").read_text(encoding="utf-8"))
         return template.render(
-            config=lambda **_: "", ref=lambda ref: ref, source=lambda schema, table: f"{schema}_{table}", param=self._params.__getitem__
+            config=lambda **_: "",
+            ref=lambda ref: ref,
+            source=lambda schema, table: f"{schema}_{table}",
+            param=self._params.__getitem__,
         )
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
@@ -121,7 +131,9 @@ def vocabulary(warehouse: Warehouse) -> None:
         )  # fmt: skip
     pairs = [(1, 1), (1, 11), (2, 2), (100, 100), (101, 101), (101, 100), (102, 102), (103, 103)]
     for ancestor, descendant in pairs:
-        warehouse.add("stg_omop__concept_ancestor", {"ancestor_concept_id": ancestor, "descendant_concept_id": descendant})
+        warehouse.add(
+            "stg_omop__concept_ancestor", {"ancestor_concept_id": ancestor, "descendant_concept_id": descendant}
+        )
 
 
 def refs_of(name: str) -> set[str]:

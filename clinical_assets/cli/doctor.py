@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from pydantic_settings import BaseSettings
+
 from clinical_assets.settings import Settings
 
 __all__ = ["Finding", "diagnose"]
@@ -89,7 +91,10 @@ def _pins() -> Iterator[Finding]:
 
 def _settings() -> Iterator[Finding]:
     settings = Settings()
-    known = {f"CLINICAL_{name.upper()}" for name in Settings.model_fields} | {
+    from clinical_assets.serving.settings import ServingSettings
+
+    settings_of: dict[str, type[BaseSettings]] = {"CLINICAL_": Settings, "CLINICAL_SERVE_": ServingSettings}
+    known = {f"{prefix}{name.upper()}" for prefix, of in settings_of.items() for name in of.model_fields} | {
         "CLINICAL_PUBLIC_DATA",
         "CLINICAL_DBT_MEMORY",
     }

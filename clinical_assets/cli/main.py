@@ -123,6 +123,40 @@ def ui(
 
 
 @app.command()
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to bind; others than loopback only with --behind-tls-proxy")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8008,
+    behind_tls_proxy: Annotated[
+        bool, typer.Option("--behind-tls-proxy", help="A proxy with TLS is the only one who reaches this address")
+    ] = False,
+) -> None:
+    """Answer for entities, labels and summaries of texts over HTTP, to holders of a token (CLINICAL_SERVE_TOKEN)."""
+    from clinical_assets.serving.server import run_server
+    from clinical_assets.serving.settings import ServingSettings
+    from clinical_assets.settings import Settings
+
+    try:
+        raise typer.Exit(run_server(Settings(), ServingSettings(), host, port, behind_tls_proxy=behind_tls_proxy))
+    except (ValueError, OSError) as error:
+        raise _fail(error) from None
+
+
+@app.command("verify-audit")
+def verify_audit_() -> None:
+    """Check that no row of the server's audit was changed or removed; print how many there are and the head of the chain."""
+    from clinical_assets.serving.audit import verify_audit
+    from clinical_assets.settings import Settings
+
+    try:
+        n, head = verify_audit(Settings().audit)
+    except (ValueError, OSError) as error:
+        raise _fail(error) from None
+    typer.echo(f"{n} rows, head {head}")
+
+
+@app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="Machine-readable")] = False) -> None:
     """Show what landed, what is in the lake and how old the warehouse is."""
     from clinical_assets.cli.status import read_status, status_lines

@@ -23,12 +23,14 @@ def train_entities(execution: Execution, settings: Settings, lake: Lake, say: Ca
         say(f"entities: the model FAILED after {seconds:.1f} s")
         return ["the entity model"]
     rows = lake.read_all(
-        "entities/extraction_scores", ["corpus", "split", "extractor", "entity_type", "matching", "average", "f1"]
+        "entities/extraction_scores",
+        ["corpus", "split", "task", "extractor", "entity_type", "matching", "average", "f1"],
     )
     shown = [
         f"{row['corpus']} {row['split']} {row['extractor']} {row['f1']:.3f}"
         for row in rows.to_pylist()
-        if (row["entity_type"], row["matching"], row["average"]) == ("all", "strict", "micro") and row["f1"] is not None
+        if (row["task"], row["entity_type"], row["matching"], row["average"]) == ("mentions", "all", "strict", "micro")
+        and row["f1"] is not None
     ]
     say(f"entities: model trained in {seconds:.1f} s; F1 {', '.join(shown) or 'unknown: no dev or test split'}")
     if lake.n_rows("entities/corpus_relations") == 0:

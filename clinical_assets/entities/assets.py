@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -13,7 +12,7 @@ from clinical_assets.entities.batch import EntityRun, extract_batch
 from clinical_assets.entities.choice import ChosenExtractor, choose_extractor
 from clinical_assets.entities.concepts import Vocabulary, concept_names
 from clinical_assets.entities.linker import Linker
-from clinical_assets.entities.llm_extractor import choose_llm
+from clinical_assets.entities.llm_extractor import llm_extractors
 from clinical_assets.entities.llm_task import train_lister
 from clinical_assets.labels.scope import notes_in_scope
 from clinical_assets.language_models.catalogue import ENTITIES_TASK, ModelEntry, load_catalogue
@@ -59,10 +58,8 @@ def vocabulary_and_extractor(
     """Return the names of the vocabulary and the study's extractor; `connection` reads the warehouse."""
     names, settings = concept_names(connection), deployment.settings()
     rules = study.entities
-    of_catalogue = {
-        entry.name: partial(choose_llm, entry, settings.models, rules.max_new_tokens, settings.device)
-        for entry in load_catalogue(settings.catalogue).for_task(ENTITIES_TASK)
-    }
+    entries = load_catalogue(settings.catalogue).for_task(ENTITIES_TASK)
+    of_catalogue = llm_extractors(entries, settings.models, rules.max_new_tokens, settings.device)
     return names, choose_extractor(study, names, settings.models, of_catalogue)
 
 
@@ -80,7 +77,15 @@ def build_entity_assets(note_scope: dg.AssetKey, model: dg.AssetKey | None = Non
     @dg.multi_asset(
         name="mentions_of_notes",
         specs=[
-            dg.AssetSpec(key, deps=deps, partitions_def=NOTE_BATCHES, description=text, **_COMMON)
+            # the tagger is trained by hand and not every study wants it: what is missing of it holds up nothing
+            dg.AssetSpec(
+                key,
+                deps=deps,
+                partitions_def=NOTE_BATCHES,
+                description=text,
+                tags={"clinical/automation": "what_there_is"},
+                **_COMMON,
+            )
             for key, text in descriptions.items()
         ],
         pool=GPU_POOL,

@@ -88,7 +88,7 @@ def extract_batch(
         If the batch is not in the lake.
     ExtractorError, ExtractionError
         If the extractor is another one than was chosen, or breaks its contract. What was extracted until then is put by.
-    ModelError, ServerError
+    ModelError, ServerError, TaggerError
         If a model cannot be used.
     """
     started = time.monotonic()
@@ -113,11 +113,12 @@ def _told(lake: Lake, batch: str, run: EntityRun) -> EntityRun:
 
 def _model_errors() -> tuple[type[Exception], ...]:
     # Their messages are ours, and hold no text of a note.
+    from clinical_assets.entities.tagger_store import TaggerError
     from clinical_assets.language_models.devices import DeviceError
     from clinical_assets.language_models.loading import ModelError
     from clinical_assets.language_models.server import ServerError
 
-    return ModelError, ServerError, DeviceError
+    return ModelError, ServerError, DeviceError, TaggerError
 
 
 class _Work:

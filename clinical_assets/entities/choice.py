@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +59,7 @@ def choose_extractor(
     ------
     ExtractorError
         If the name is not known.
-    ValueError
+    TaggerError
         If spacy is wanted and no model is trained; the message says how to get one.
     """
     wanted, of_catalogue = study.entities.extractor, language_models or {}
@@ -111,12 +110,9 @@ def _identity(name: str, revision: str, decoding: str) -> dict[str, str]:
 
 
 def _trained(models: Path) -> ChosenExtractor:
-    try:
-        # its digest is known without opening it
-        digest = importlib.import_module("clinical_assets.entities.tagger_store").promoted_tagger(models)
-        load = importlib.import_module("clinical_assets.entities.spacy_extractor").load_spacy_extractor
-    except ModuleNotFoundError as error:
-        raise ExtractorError(
-            f"entities.extractor is {SPACY}, which needs {error.name}; or choose {GAZETTEER}"
-        ) from None
-    return ChosenExtractor(_identity(SPACY, digest, "tagger"), lambda _log: contextlib.nullcontext(load(models)))
+    from clinical_assets.entities.spacy_extractor import load_spacy_extractor
+    from clinical_assets.entities.tagger_store import promoted_tagger
+
+    # its digest is known without opening it
+    identity = _identity(SPACY, promoted_tagger(models), "tagger")
+    return ChosenExtractor(identity, lambda _log: contextlib.nullcontext(load_spacy_extractor(models)))

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from clinical_assets.entities.concepts import Concept, Vocabulary, comparable
 from clinical_assets.entities.link_guards import may_be_same
-from clinical_assets.entities.linker_index import linker_sha, open_generators
+from clinical_assets.entities.linker_index import cosine, linker_sha, open_generators
 
 __all__ = ["LINKER_VERSION", "Link", "Linker"]
 
@@ -91,13 +91,12 @@ class Linker:
         found: dict[Wanted, Link | None] = {}
         known_share = _KnownShare(generator.vectorizer)
         for (one, text), candidates in zip(pairs, generator([text for _, text in pairs], neighbours), strict=True):
-            # cosine similarities since scispaCy 0.6; they were distances before
             share = known_share(text)
             near = [
-                (-similarity * share, int(candidate.concept_id))
+                (-cosine(similarity) * share, int(candidate.concept_id))
                 for candidate in candidates
                 for alias, similarity in zip(candidate.aliases, candidate.similarities, strict=True)
-                if similarity * share >= self._least and may_be_same(text, alias, kind)
+                if cosine(similarity) * share >= self._least and may_be_same(text, alias, kind)
             ]
             minus, concept_id = min(near, default=(0.0, 0))
             found[one] = Link(self._names.concepts[concept_id], min(1.0, -minus)) if near else None

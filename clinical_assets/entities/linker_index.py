@@ -1,10 +1,12 @@
-"""The index of a vocabulary's names: character 3-grams by TF-IDF, nearest neighbours by nmslib, in scispaCy's classes.
+"""The index of a vocabulary's names: character 3-grams by TF-IDF, nearest names by nmslib, in scispaCy's classes.
 
 scispaCy's own ``create_tfidf_ann_index`` does not run on Python 3.11, so the index is made here and given to its `CandidateGenerator`.
+It is nmslib's inverted index, which is exact: the nearest names, always the same ones. Its graph (HNSW, scispaCy's choice) took
+hundreds of times as long to make and ten times as long to ask (benchmarks/RESULTS.md).
 It is kept in ``models/entity_linker/<digest of the vocabulary>``: nmslib's own format, n-grams and weights as NumPy arrays
 (``allow_pickle=False``), a card with the digests of the files. What does not fit its card is made anew, never used.
 
-Neumann et al., ScispaCy, BioNLP 2019; Malkov and Yashunin, HNSW, 2016 (arXiv:1603.09320).
+Neumann et al., ScispaCy, BioNLP 2019; Boytsov and Naidan, NMSLIB, SISAP 2013.
 """
 
 from __future__ import annotations
@@ -23,20 +25,23 @@ import numpy as np
 from clinical_assets.entities.concepts import Vocabulary, comparable
 from clinical_assets.storage.locks import hold_lock
 
-__all__ = ["FOLDER", "INDEX_VERSION", "IndexMismatch", "candidate_generator", "linker_sha", "open_generators"]
+__all__ = [
+    "FOLDER",
+    "INDEX_VERSION",
+    "IndexMismatch",
+    "candidate_generator",
+    "cosine",
+    "linker_sha",
+    "load_index",
+    "open_generators",
+]
 
 FOLDER = "entity_linker"
 INDEX_VERSION = 1
-_SMALL = 2_000  # names that are indexed sooner than a file is read
+_SMALL = 20_000  # names that are indexed sooner than a file is read
 _WAIT_SECONDS = 3_600.0
 _NGRAM = 3
-_HNSW = {
-    "M": 30,
-    "efConstruction": 200,
-    "post": 2,
-    "indexThreadQty": 1,
-}  # one thread: the same names make the same index
-_EF_SEARCH = 200
+_METHOD, _SPACE = "simple_invindx", "negdotprod_sparse_fast"
 _CARD = "card.json"
 Log = Callable[[str], None]
 
@@ -49,8 +54,13 @@ def linker_sha(names: Vocabulary) -> str:
     """Return the digest of the index of these names; empty without any."""
     if not names.sha:
         return ""
-    said = json.dumps([INDEX_VERSION, names.sha, _NGRAM, _HNSW, _EF_SEARCH], sort_keys=True)
+    said = json.dumps([INDEX_VERSION, names.sha, _NGRAM, _METHOD, _SPACE], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()
+
+
+def cosine(similarity: float) -> float:
+    """Return the cosine of what scispaCy calls a similarity: one less the distance, which here is the negative cosine."""
+    return similarity - 1.0
 
 
 def open_generators(names: Vocabulary, models: Path, log: Log = lambda line: None) -> dict[str, Any]:
@@ -127,7 +137,6 @@ def load_index(folder: Path, sha: str, n_names: int) -> tuple[Any, Any]:
         vectorizer = _vectorizer([str(gram) for gram in held["ngrams"]], held["idf"])
     index = _empty_index()
     index.loadIndex(str(folder / "names.nmslib"), load_data=True)
-    index.setQueryTimeParams({"efSearch": _EF_SEARCH})
     return vectorizer, index
 
 
@@ -146,15 +155,14 @@ def _made(aliases: Sequence[str]) -> tuple[Any, Any]:
         raise ValueError(f"{len(empty)} names have no character {_NGRAM}-gram; leave them out")
     index = _empty_index()
     index.addDataPointBatch(vectors)
-    index.createIndex(_HNSW, print_progress=False)
-    index.setQueryTimeParams({"efSearch": _EF_SEARCH})
+    index.createIndex(print_progress=False)
     return vectorizer, index
 
 
 def _empty_index() -> Any:
     import nmslib  # type: ignore[import-not-found]
 
-    return nmslib.init(method="hnsw", space="cosinesimil_sparse", data_type=nmslib.DataType.SPARSE_VECTOR)
+    return nmslib.init(method=_METHOD, space=_SPACE, data_type=nmslib.DataType.SPARSE_VECTOR)
 
 
 def _vectorizer(ngrams: Sequence[str], idf: Any) -> Any:

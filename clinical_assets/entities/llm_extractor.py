@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -24,7 +25,7 @@ from clinical_assets.language_models.catalogue import ENTITIES_TASK, ModelEntry
 from clinical_assets.language_models.list_writing import Listed, open_list_writer
 from clinical_assets.language_models.opening import backend_revision
 
-__all__ = ["DECODING", "LlmExtractor", "choose_llm", "occurrences"]
+__all__ = ["DECODING", "LlmExtractor", "choose_llm", "llm_extractors", "occurrences"]
 
 DECODING = "constrained_list"
 _MARGIN = 8  # tokens by which a part may cost more within the prompt than by itself
@@ -128,6 +129,13 @@ def choose_llm(entry: ModelEntry, models: Path, max_new_tokens: int, device: str
             yield LlmExtractor(writer, identity)
 
     return ChosenExtractor(identity, opened)
+
+
+def llm_extractors(
+    entries: Iterable[ModelEntry], models: Path, max_new_tokens: int, device: str = "auto"
+) -> dict[str, Callable[[], ChosenExtractor]]:
+    """Return name -> what chooses the model of that name, for the models of a catalogue that extract."""
+    return {entry.name: partial(choose_llm, entry, models, max_new_tokens, device) for entry in entries}
 
 
 def _extraction(text: str, told: Listed) -> Extraction:

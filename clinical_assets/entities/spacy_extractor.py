@@ -32,13 +32,17 @@ class SpacyExtractor:
 
     def extract(self, texts: Sequence[str]) -> Iterator[Extraction]:
         """Yield one extraction per text; a blank text has status no_text, one of more than 200,000 characters too_long."""
-        for text in texts:
-            if not text.strip():
-                yield Extraction((), "no_text")
-            elif len(text) > _LONGEST:
-                yield Extraction((), "too_long")
-            else:
-                yield Extraction(tuple(next(iter(self.tagger.tag([text])))))
+        statuses = [_unreadable(text) for text in texts]
+        tagged = self.tagger.tag([text for text, status in zip(texts, statuses, strict=True) if status is None])
+        for status in statuses:
+            yield Extraction((), status) if status else Extraction(tuple(next(tagged)))
+
+
+def _unreadable(text: str) -> str | None:
+    """Return the status of a text that is not read, else None."""
+    if not text.strip():
+        return "no_text"
+    return "too_long" if len(text) > _LONGEST else None
 
 
 def load_spacy_extractor(models: Path) -> Extractor:

@@ -95,7 +95,7 @@ def mentions_of(tokens: Sequence[Token], probabilities: Floats, bonus: Floats, a
 def mentions_from(tokens: Sequence[Token], probabilities: Floats, tags: list[str], again_least: float) -> list[Found]:
     """Return the mentions of one document from its best tags, with one voice."""
     tags = one_voice(tokens, probabilities, tags, again_least)
-    chosen = [float(probabilities[i, _COLUMN[tag]]) for i, tag in enumerate(tags)]
+    chosen = [round(float(probabilities[i, _COLUMN[tag]]), 4) for i, tag in enumerate(tags)]  # as in any batch
     return decode_tags(tokens, tags, chosen)
 
 

@@ -164,6 +164,7 @@ def _choose(
     """Return the choice with the best mean F1 of the types, and the F1 of each; of equals the first, which changes least."""
     best: tuple[float, Choice, dict[str, float]] | None = None
     tags: list[list[str]] = []
+    kinds = [kind for kind in ENTITY_TYPES if any(kind == g[2] for one in gold for g in one)]
     for weight in (0.0,) if network is None else (0.5, 0.35, 0.65, 0.2, 0.0):
         probabilities = joint(fields, network, Choice(network_weight=weight))
         for bonus, again in product((0.0, 0.3, 0.6, 1.0), (2.0, 0.05, 0.15)):
@@ -171,8 +172,8 @@ def _choose(
             if again > 1:  # the first of a bonus: the tags are the same for the others
                 tags = [best_tags(p, one.bonus_columns()) for p in probabilities]
             found = [mentions_from(t, p, tag, again) for t, p, tag in zip(tokens, probabilities, tags, strict=True)]
-            reached = {kind: _f1(gold, found, kind) for kind in ENTITY_TYPES}
-            mean = sum(reached.values()) / len(reached)
+            reached = {kind: _f1(gold, found, kind) for kind in kinds}
+            mean = sum(reached.values()) / max(len(reached), 1)
             if best is None or mean > best[0]:
                 best = (mean, one, reached)
     assert best is not None

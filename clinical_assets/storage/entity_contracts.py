@@ -208,7 +208,12 @@ RELATIONS = pa.schema(
         column("chemical_assertion", pa.string(), "Assertion of that mention", nullable=False),
         column("disease_assertion", pa.string(), "Assertion of that mention", nullable=False),
         *_RUN,
-        column("sentences_apart", pa.int32(), "Sentences from one of these mentions to the other; 0 within one", nullable=False),
+        column(
+            "sentences_apart",
+            pa.int32(),
+            "Sentences from one of these mentions to the other; 0 within one",
+            nullable=False,
+        ),
     ]
 )
 
@@ -309,7 +314,12 @@ BIOMARKERS = pa.schema(
         column("end", pa.int32(), "Offset past the last character", nullable=False),
         column("sentence_start", pa.int32(), "Offset of the sentence around it", nullable=False),
         column("sentence_end", pa.int32(), "Offset past it", nullable=False),
-        column("assertion", pa.string(), "affirmed | negated | possible | historical | hypothetical | family", nullable=False),
+        column(
+            "assertion",
+            pa.string(),
+            "affirmed | negated | possible | historical | hypothetical | family",
+            nullable=False,
+        ),
         column("response", pa.string(), "What the sentence speaks of: response | no_response; null for neither"),
         column("response_start", pa.int32(), "Offset of the words that say so"),
         column("response_end", pa.int32(), "Offset past them"),

@@ -19,7 +19,7 @@ from clinical_assets.labels.sentences import sentence_spans
 from clinical_assets.storage.lake import Lake
 from clinical_assets.study.summarizing import Summaries
 
-__all__ = ["Source", "SourceNote", "Unit", "note_places", "read_sources"]
+__all__ = ["Source", "SourceNote", "Unit", "note_places", "note_source", "read_sources"]
 
 _NOTE_COLUMNS = ["note_id", "person_id", "note_date", "text", "text_sha256", "status"]
 _NO_TEXT = frozenset({"blank", "stub", "scanned_pointer"})
@@ -153,6 +153,19 @@ def read_sources(
         own = [found[i] for i in ids if i in found and found[i]["person_id"] == anchor["person_id"]]
         out.append(_source(anchor, sorted(own, key=lambda row: (row["note_date"], row["note_id"])), sections))
     return out
+
+
+def note_source(row: Mapping[str, Any], sections: Sequence[Section]) -> Source:
+    """Return the source that is one note.
+
+    Parameters
+    ----------
+    row
+        note_id, person_id, text, text_sha256 and status of the note.
+    sections
+        Its sections.
+    """
+    return _source(row, [row], {row["note_id"]: {(row["note_id"], row["text_sha256"]): sections}})
 
 
 def _source(

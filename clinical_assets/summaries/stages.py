@@ -18,6 +18,7 @@ from clinical_assets.privacy import withhold_messages
 from clinical_assets.storage.lake import ContractError, Lake, Written
 from clinical_assets.storage.summary_contracts import SUMMARIES, SUMMARY_IDENTITY
 from clinical_assets.study.model import Study
+from clinical_assets.study.summarizing import Summaries
 from clinical_assets.summaries.clauses import CLAUSES_VERSION, compress
 from clinical_assets.summaries.extraction import EXTRACTOR_VERSION, FactExtractor, extractor_for
 from clinical_assets.summaries.extractive import EXTRACTIVE_VERSION, Draft, fact_id, summarize
@@ -37,6 +38,7 @@ __all__ = [
     "kept_counts",
     "settings_sha",
     "summarize_batch",
+    "summary_row",
 ]
 
 
@@ -189,59 +191,89 @@ class _Work:
 
     def row(self, source: Source, first: Mapping[str, Any] | None) -> dict[str, Any]:
         """Summarize one source."""
-        started = time.monotonic()
         if self._stage is COMPRESSED and first is None:
             raise StaleStageError(
                 f"summaries of stage 1 of batch {self._batch!r} are of other texts or settings: materialize {VERBOSE.table} first"
             )
-        draft = Draft((), source.status, None, None, "none")
-        facts: dict[int, list[Fact]] = {}
-        if source.status == "ready":
-            facts = {note.note_id: self.extractor.extract(note.text, note.index) for note in source.notes}
-            draft = self._draft(source, facts, first)
-        text = render(source.texts, draft.spans) if draft.spans else None
-        found = self.extractor.extract(text) if text is not None else []
-        n_source = sum(count_tokens(note.text) for note in source.notes)
-        before = [fact for each in facts.values() for fact in each]
-        return {
-            "note_id": source.note_id,
-            "source_sha256": source.sha256,
-            "summarizer": self._stage.summarizer,
-            "settings_sha": self._sha,
-            "person_id": source.person_id,
-            "batch": self._batch,
-            "unit": self._rules.unit,
-            "n_notes": len(source.notes),
-            "status": draft.status,
-            "text": text,
-            "text_sha256": hashlib.sha256(text.encode("utf-8")).hexdigest() if text is not None else None,
-            "spans": [span._asdict() for span in draft.spans],
-            "n_spans": len(draft.spans),
-            "similarity": draft.similarity,
-            "target_ratio": self._rules.compressed_ratio if first else self._rules.verbose_ratio,
-            "n_tokens_source": n_source,
-            "n_tokens_in": first["n_tokens_out"] if first else n_source,
-            "n_tokens_out": count_tokens(text or ""),
-            **kept_counts(before, found),
-            "coverage": draft.coverage,
-            "bound": draft.bound,
-            "seconds": round(time.monotonic() - started, 6),
-            **self._made,
-        }
+        row = summary_row(
+            self._stage, source, first, rules=self._rules, sha=self._sha, extractor=lambda: self.extractor
+        )
+        return {**row, "batch": self._batch, **self._made}
 
-    def _draft(self, source: Source, facts: Mapping[int, list[Fact]], first: Mapping[str, Any] | None) -> Draft:
-        if first is None:
-            rules = self._rules
-            return summarize(
-                source,
-                facts,
-                ratio=rules.verbose_ratio,
-                max_tokens=rules.verbose_max_tokens,
-                focus=rules.focus,
-                encoder=sentence_encoder(rules.similarity),
-            )
-        spans = [Span(**span) for span in first["spans"]]
-        return compress(source, spans, facts, self.extractor.extract, ratio=self._rules.compressed_ratio)
+
+def summary_row(
+    stage: Stage,
+    source: Source,
+    first: Mapping[str, Any] | None,
+    *,
+    rules: Summaries,
+    sha: str,
+    extractor: Callable[[], FactExtractor],
+) -> dict[str, Any]:
+    """Summarize one source: a row of the SUMMARIES contract but for batch, run_id and made_at.
+
+    Parameters
+    ----------
+    first
+        Row of stage 1 of the same source; None makes stage 1.
+    sha
+        :func:`settings_sha` of the stage.
+    extractor
+        Returns the extractor; not asked where the source has no text to read.
+    """
+    started = time.monotonic()
+    draft = Draft((), source.status, None, None, "none")
+    facts: dict[int, list[Fact]] = {}
+    if source.status == "ready":
+        facts = {note.note_id: extractor().extract(note.text, note.index) for note in source.notes}
+        draft = _draft(source, facts, first, rules, extractor)
+    text = render(source.texts, draft.spans) if draft.spans else None
+    found = extractor().extract(text) if text is not None else []
+    n_source = sum(count_tokens(note.text) for note in source.notes)
+    before = [fact for each in facts.values() for fact in each]
+    return {
+        "note_id": source.note_id,
+        "source_sha256": source.sha256,
+        "summarizer": stage.summarizer,
+        "settings_sha": sha,
+        "person_id": source.person_id,
+        "unit": rules.unit,
+        "n_notes": len(source.notes),
+        "status": draft.status,
+        "text": text,
+        "text_sha256": hashlib.sha256(text.encode("utf-8")).hexdigest() if text is not None else None,
+        "spans": [span._asdict() for span in draft.spans],
+        "n_spans": len(draft.spans),
+        "similarity": draft.similarity,
+        "target_ratio": rules.compressed_ratio if first else rules.verbose_ratio,
+        "n_tokens_source": n_source,
+        "n_tokens_in": first["n_tokens_out"] if first else n_source,
+        "n_tokens_out": count_tokens(text or ""),
+        **kept_counts(before, found),
+        "coverage": draft.coverage,
+        "bound": draft.bound,
+        "seconds": round(time.monotonic() - started, 6),
+    }
+
+
+def _draft(
+    source: Source,
+    facts: Mapping[int, list[Fact]],
+    first: Mapping[str, Any] | None,
+    rules: Summaries,
+    extractor: Callable[[], FactExtractor],
+) -> Draft:
+    if first is None:
+        return summarize(
+            source,
+            facts,
+            ratio=rules.verbose_ratio,
+            max_tokens=rules.verbose_max_tokens,
+            focus=rules.focus,
+            encoder=sentence_encoder(rules.similarity),
+        )
+    spans = [Span(**span) for span in first["spans"]]
+    return compress(source, spans, facts, extractor().extract, ratio=rules.compressed_ratio)
 
 
 def kept_counts(before: Sequence[Fact], after: Sequence[Fact]) -> dict[str, int]:

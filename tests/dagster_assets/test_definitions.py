@@ -67,7 +67,10 @@ ON_REQUEST = {
     *_TUNED,
 }
 # The corpora are read, and the model is trained, when asked for; scores and profile follow.
-ENTITY_MODEL = {*(f"entities/corpus_{t}" for t in ("documents", "mentions", "relations", "rejects")), "entities/ner_model"}
+ENTITY_MODEL = {
+    *(f"entities/corpus_{t}" for t in ("documents", "mentions", "relations", "rejects")),
+    "entities/ner_model",
+}
 ENTITY_SCORES = {f"entities/{t}" for t in ("corpus_profile", "extraction_scores", "extraction_errors")}
 WAREHOUSE = {
     "notes/note_index", "labels/regex_labels", "labels/concept_counts", "ops/batches", "ops/rejects", "ops/study_parameters",
@@ -169,8 +172,8 @@ def test_everything_but_sources_and_intake_refreshes_by_condition(defs) -> None:
     } == WAREHOUSE | MODELS | PERSON_VECTORS | RISK | ENTITY_GRAPH
     assert {
         key for key, label in conditions.items() if label == "refresh_on_change"
-    } == MODEL_LABELS | SUMMARIES | NOTE_VECTORS | ENTITIES | BIOMARKERS
-    assert {key for key, label in conditions.items() if label == "what_there_is"} == SCORES | RELATIONS
+    } == MODEL_LABELS | SUMMARIES | NOTE_VECTORS | BIOMARKERS
+    assert {key for key, label in conditions.items() if label == "what_there_is"} == SCORES | RELATIONS | ENTITIES
     assert {key for key, label in conditions.items() if label == "when_fed"} == PREDICTION | ENTITY_SCORES
     assert {key for key, label in conditions.items() if label == "when_asked"} == {"prediction/rows"}
     assert {key for key, label in conditions.items() if label == "keep_history"} == ADAPTED_LABELS

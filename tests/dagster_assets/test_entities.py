@@ -57,7 +57,10 @@ def test_a_batch_gets_mentions_once(named, execute, defs, instance) -> None:
     assert (done["n_computed"], done["extractor"], done["rows_by_type"]["disease"] > 0) == (2, "gazetteer", True)
 
     again = execute("extract_note_batch", "b1")
-    assert (metadata(again, "entities/mentions")["n_computed"], metadata(again, "entities/mentions")["n_cached"]) == (0, 2)
+    assert (metadata(again, "entities/mentions")["n_computed"], metadata(again, "entities/mentions")["n_cached"]) == (
+        0,
+        2,
+    )
 
     for run in instance.get_runs():
         assert CANARY not in " ".join(str(entry) for entry in instance.all_logs(run.run_id)), run.job_name

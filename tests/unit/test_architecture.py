@@ -21,6 +21,7 @@ SUBJECTS = {
     "entities",
     "risk",
     "prediction",
+    "serving",
 }
 LOWER = {
     "statistics",

@@ -13,7 +13,7 @@ from clinical_assets.language_models.prompts import Prompt
 __all__ = ["RECIPES", "Recipe", "recipe_folder", "recipe_of"]
 
 # Raise it whenever training would give other weights.
-_VERSION = "1"
+_VERSION = "2"
 
 _CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
@@ -63,16 +63,16 @@ class Recipe:
 
 
 RECIPES = {
-    "mistral": Recipe("mistral", _CHATML, ("<|im_start|>", "<|im_end|>"), "<|im_end|>", n_steps=450),
+    "mistral": Recipe("mistral", _CHATML, ("<|im_start|>", "<|im_end|>"), "<|im_end|>", n_steps=340),
     "qwen3_thinker": Recipe(
         "qwen3",
         _R1,
         ("<|begin|>", "<|end|>", "<|User|>", "<|Assistant|>", "<think>", "</think>"),
         "<|end|>",
         thinks=True,
-        n_steps=550,
+        n_steps=420,
     ),
-    "gemma3": Recipe("gemma3", _GEMMA, ("<bos>", "<start_of_turn>", "<end_of_turn>"), "<end_of_turn>", n_steps=350),
+    "gemma3": Recipe("gemma3", _GEMMA, ("<bos>", "<start_of_turn>", "<end_of_turn>"), "<end_of_turn>", n_steps=270),
 }
 
 

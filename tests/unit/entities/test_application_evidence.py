@@ -53,9 +53,21 @@ def lake(tmp_path: Path) -> Lake:
         for i, text in TEXTS.items()
     ]  # fmt: skip
     made.write("notes/notes", pa.Table.from_pylist(rows, schema=NOTES), NOTES, batch="b1")
-    found = [mention(1, "Glivec", "concept:1"), mention(2, "Imatinib", "concept:1"), mention(5, "Imatinib", "concept:1", "historical")]
+    found = [
+        mention(1, "Glivec", "concept:1"),
+        mention(2, "Imatinib", "concept:1"),
+        mention(5, "Imatinib", "concept:1", "historical"),
+    ]
     made.write("entities/mentions", pa.Table.from_pylist(found, schema=MENTIONS), MENTIONS, batch="b1")
-    document = {"corpus": "c", "doc_id": "77", "split": "train", "text": "Imatinib causes vomiting.", "text_sha256": "0", "source_file": "f", "source_file_sha256": "0"}
+    document = {
+        "corpus": "c",
+        "doc_id": "77",
+        "split": "train",
+        "text": "Imatinib causes vomiting.",
+        "text_sha256": "0",
+        "source_file": "f",
+        "source_file_sha256": "0",
+    }
     made.write("entities/corpus_documents", pa.Table.from_pylist([document], schema=CORPUS_DOCUMENTS), CORPUS_DOCUMENTS)
     return made
 
@@ -86,13 +98,17 @@ def test_only_the_persons_asked_for_are_read(lake: Lake) -> None:
     assert search(lake, "imatinib vomiting", persons=[99]) == []
 
 
-@pytest.mark.parametrize(("question", "problem"), [("", "no word"), ("what is the ...", "no word"), ("x" * (MAX_QUESTION + 1), "at most")])
+@pytest.mark.parametrize(
+    ("question", "problem"), [("", "no word"), ("what is the ...", "no word"), ("x" * (MAX_QUESTION + 1), "at most")]
+)
 def test_questions_that_cannot_be_asked(lake: Lake, question: str, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         search(lake, question)
 
 
-@pytest.mark.parametrize("question", ["' or imatinib=1 --", "imatinib'); drop table texts; --", "imatinib \\b.* (((", "vomiting \x00 \u202e"])
+@pytest.mark.parametrize(
+    "question", ["' or imatinib=1 --", "imatinib'); drop table texts; --", "imatinib \\b.* (((", "vomiting \x00 \u202e"]
+)
 def test_odd_questions_are_only_words(lake: Lake, question: str) -> None:
     assert all("imatinib" in question or "vomiting" in p.text for p in search(lake, question))
 

@@ -34,17 +34,27 @@ def connection() -> Any:
 
 def test_there_is_a_forest_plot_and_a_trend(connection: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: dict[str, Any] = {}
-    monkeypatch.setattr(figures, "trend_figure", lambda counts, alarms, **rest: drawn.update(counts=counts, alarms=alarms, **rest) or b"")
+    monkeypatch.setattr(
+        figures,
+        "trend_figure",
+        lambda counts, alarms, **rest: drawn.update(counts=counts, alarms=alarms, **rest) or b"",
+    )
     assert set(application_figures(connection, smallest=11)) == {"drug_event_pairs", "trend_alarms"}
     assert drawn["alarms"] == []
     assert "no alarms" in drawn["title"]
-    connection.execute("insert into applications.trend_alarms values ('notes', 'drug', 'd', '2025-12-01', 1, 23, true, 0.01)")
-    connection.execute("insert into applications.trend_alarms values ('notes', 'drug', 'x', '2025-12-01', 1, 3, true, 0.001)")
+    connection.execute(
+        "insert into applications.trend_alarms values ('notes', 'drug', 'd', '2025-12-01', 1, 23, true, 0.01)"
+    )
+    connection.execute(
+        "insert into applications.trend_alarms values ('notes', 'drug', 'x', '2025-12-01', 1, 3, true, 0.001)"
+    )
     application_figures(connection, smallest=11)
     assert drawn["alarms"] == [(dt.date(2025, 12, 1), 23)]  # the small one is not chosen
 
 
 def test_small_months_are_gaps_and_nothing_is_no_failure(tmp_path: Path) -> None:
-    png = figures.trend_figure([(dt.date(2024, m, 1), n) for m, n in ((1, 0), (2, 5), (3, 20))], [], title="t", smallest=11)
+    png = figures.trend_figure(
+        [(dt.date(2024, m, 1), n) for m, n in ((1, 0), (2, 5), (3, 20))], [], title="t", smallest=11
+    )
     assert png.startswith(b"\x89PNG")
     assert figures.forest_figure([]).startswith(b"\x89PNG")

@@ -75,9 +75,9 @@ def test_tables_and_notes_are_reconciled(warehouse: Warehouse) -> None:
         "text:ab": ("condition", "text_only", False, 0, 1, "affirmed", 2),
         "concept:102": ("condition", "not_affirmed", False, 0, 1, "family", 2),
     }
-    assert warehouse.rows("select structured_last_date, last_seen from app_patient_lists where entity_key = 'concept:1'") == [
-        (day("2024-03-01"), day("2024-03-01"))
-    ]
+    assert warehouse.rows(
+        "select structured_last_date, last_seen from app_patient_lists where entity_key = 'concept:1'"
+    ) == [(day("2024-03-01"), day("2024-03-01"))]
 
 
 def test_an_older_text_of_a_note_and_an_older_extraction_do_not_count(warehouse: Warehouse) -> None:
@@ -158,10 +158,19 @@ def test_tables_agree_with_counting_person_by_person(warehouse: Warehouse) -> No
         if a:
             expected[f"concept:{d}", f"concept:{e}"] = (a, len(with_drug) - a, c, len(people) - len(with_drug) - c)
     warehouse.build("app_patient_lists", "app_drug_event_counts")
-    found = {(d, e): tuple(n) for d, e, *n in warehouse.rows("select drug_key, event_key, a, b, c, d from app_drug_event_counts")}
+    found = {
+        (d, e): tuple(n)
+        for d, e, *n in warehouse.rows("select drug_key, event_key, a, b, c, d from app_drug_event_counts")
+    }
     assert found == expected
     # the function for corpora counts the same
-    pairs = [(str(p), f"concept:{d}", f"concept:{e}") for p in people for d in (1, 2) for e in (100, 102, 103) if after(p, d, e)]
+    pairs = [
+        (str(p), f"concept:{d}", f"concept:{e}")
+        for p in people
+        for d in (1, 2)
+        for e in (100, 102, 103)
+        if after(p, d, e)
+    ]
     exposures = [(str(p), f"concept:{d}") for p in people for d in drugs[p]]
     counted = count_pairs(pairs, exposures, source="corpus").to_pylist()
     assert {(r["drug_key"], r["event_key"]): (r["a"], r["b"], r["c"], r["d"]) for r in counted} == expected
@@ -169,12 +178,19 @@ def test_tables_agree_with_counting_person_by_person(warehouse: Warehouse) -> No
 
 def counts(*rows: tuple[int, int, int, int], minimum: int = 3) -> pa.Table:
     keys = {"source": "structured", "drug_key": "d", "drug_name": "d", "event_name": "e", "minimum_reports": minimum}
-    return pa.Table.from_pylist([{**keys, "event_key": f"e{i}", **dict(zip("abcd", row, strict=True))} for i, row in enumerate(rows)])
+    return pa.Table.from_pylist(
+        [{**keys, "event_key": f"e{i}", **dict(zip("abcd", row, strict=True))} for i, row in enumerate(rows)]
+    )
 
 
 def test_few_reports_are_never_flagged_and_undefined_is_null() -> None:
     found = pairs_table(counts((2, 0, 1, 9_000), (20, 80, 20, 9_000), (5, 0, 0, 10), (30, 50, 0, 1_400))).to_pylist()
-    assert [row["is_flagged"] for row in found] == [False, True, False, True]  # the last event was never seen without the drug
+    assert [row["is_flagged"] for row in found] == [
+        False,
+        True,
+        False,
+        True,
+    ]  # the last event was never seen without the drug
     assert found[0]["q_value"] is None
     assert found[0]["ic"] is not None
     assert found[2]["ror"] is None
@@ -182,7 +198,10 @@ def test_few_reports_are_never_flagged_and_undefined_is_null() -> None:
 
 
 def test_a_row_with_a_small_cell_is_withheld_whole(warehouse: Warehouse) -> None:
-    warehouse.put("app_drug_event_pairs", pairs_table(counts((20, 80, 20, 9_000), (20, 80, 2, 9_000), (2, 80, 20, 9_000), (0, 80, 20, 9_000))))
+    warehouse.put(
+        "app_drug_event_pairs",
+        pairs_table(counts((20, 80, 20, 9_000), (20, 80, 2, 9_000), (2, 80, 20, 9_000), (0, 80, 20, 9_000))),
+    )
     warehouse.build("app_published_drug_events")
     rows = warehouse.rows("select is_withheld, n_a, ror, is_flagged from app_published_drug_events order by event_key")
     assert [row[0] for row in rows] == [False, True, True, False]
@@ -254,7 +273,13 @@ def prevalence(*levels: tuple[str, str, int, int], k: int = 11) -> pa.Table:
 
 
 def test_prevalence_has_limits_and_hides_what_gives_small_counts_away() -> None:
-    levels = [("all", "all", 200, 60), ("sex", "male", 100, 55), ("sex", "female", 100, 5), ("age", "18 to 29", 120, 30), ("age", "30 to 39", 80, 30)]
+    levels = [
+        ("all", "all", 200, 60),
+        ("sex", "male", 100, 55),
+        ("sex", "female", 100, 5),
+        ("age", "18 to 29", 120, 30),
+        ("age", "30 to 39", 80, 30),
+    ]
     found = {(r["stratum"], r["level"]): r for r in prevalence(*levels).to_pylist()}
     assert found["all", "all"]["percent"] == 30.0
     assert (found["all", "all"]["percent_low"], found["all", "all"]["percent_high"]) == (24.1, 36.7)  # Wilson
@@ -266,17 +291,27 @@ def test_no_shown_prevalence_proves_a_small_count() -> None:
     dice = random.Random(3)
     for _ in range(6):
         people = {(s, a): dice.randint(5, 60) for s in "fm" for a in "xyz"}
-        ill = {cell: dice.randint(0, n) if dice.random() < 0.5 else min(n, dice.randint(0, 4)) for cell, n in people.items()}
+        ill = {
+            cell: dice.randint(0, n) if dice.random() < 0.5 else min(n, dice.randint(0, 4))
+            for cell, n in people.items()
+        }
         levels = [("all", "all", sum(people.values()), sum(ill.values()))]
         for stratum, at, names in (("sex", 0, "fm"), ("age", 1, "xyz")):
             levels += [
-                (stratum, name, sum(n for c, n in people.items() if c[at] == name), sum(n for c, n in ill.items() if c[at] == name))
+                (
+                    stratum,
+                    name,
+                    sum(n for c, n in people.items() if c[at] == name),
+                    sum(n for c, n in ill.items() if c[at] == name),
+                )
                 for name in names
             ]
         table = prevalence(*levels).to_pylist()
         true: dict[str, int] = {}
         sums, withheld = [], set()
-        for (stratum, level, n, m), row in zip(sorted(levels, key=lambda v: (v[0] != "all", v[0], v[1])), table, strict=True):
+        for (stratum, level, n, m), row in zip(
+            sorted(levels, key=lambda v: (v[0] != "all", v[0], v[1])), table, strict=True
+        ):
             end = f"{stratum}|{level}"
             true |= {f"p|{end}": n, f"w|{end}": m, f"o|{end}": n - m}
             sums.append(Sum(f"p|{end}", (f"w|{end}", f"o|{end}")))
@@ -309,8 +344,17 @@ def test_label_rows_that_cannot_be_used_say_why(warehouse: Warehouse) -> None:
     label(warehouse, 1, 103, "maybe")
     label(warehouse, 2, 103, "contraindication", None)
     warehouse.build("app_drug_labels")
-    found = warehouse.rows("select landed_drug, drug_concept_id, condition_concept_id, kind, status from app_drug_labels")
-    assert sorted(row[-1] for row in found) == ["no_source", "unknown_condition", "unknown_drug", "unknown_kind", "used", "used"]
+    found = warehouse.rows(
+        "select landed_drug, drug_concept_id, condition_concept_id, kind, status from app_drug_labels"
+    )
+    assert sorted(row[-1] for row in found) == [
+        "no_source",
+        "unknown_condition",
+        "unknown_drug",
+        "unknown_kind",
+        "used",
+        "used",
+    ]
     assert {row[1] for row in found if row[-1] == "used"} == {1}  # the tablet's row is of its ingredient
 
 

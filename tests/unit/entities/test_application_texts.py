@@ -108,10 +108,16 @@ def test_entities_of_the_same_sentence_are_counted_by_person_and_few_are_withhel
              "response": "response" if person < 4 else None},
         )  # fmt: skip
         warehouse.mention(person, person, "2024-01-15", "chemical", 1, start=30, end=35)
-        warehouse.mention(person, person, "2024-01-15", "disease", 100, start=50, end=55, mention_index=1)  # next sentence
-        warehouse.mention(person, person, "2024-01-15", "disease", 102, start=11, end=13, assertion="negated", mention_index=2)
+        warehouse.mention(
+            person, person, "2024-01-15", "disease", 100, start=50, end=55, mention_index=1
+        )  # next sentence
+        warehouse.mention(
+            person, person, "2024-01-15", "disease", 102, start=11, end=13, assertion="negated", mention_index=2
+        )
     warehouse.build("app_biomarker_mentions", "app_biomarker_comentions")
-    assert sorted(warehouse.rows("select entity_key, response, n_persons, is_withheld, first_seen from app_biomarker_comentions")) == [
+    assert sorted(
+        warehouse.rows("select entity_key, response, n_persons, is_withheld, first_seen from app_biomarker_comentions")
+    ) == [
         ("concept:1", "not_said", None, True, None),
         ("concept:1", "response", 3, False, day("2024-01-01")),
     ]
@@ -135,7 +141,9 @@ def test_a_jump_is_an_alarm_and_steady_counts_are_none() -> None:
     assert {row["month"] for row in loud if row["window_months"] == 1} == {dt.date(2022, 1, 1)}
     assert loud[0]["direction"] == "more"
     assert loud[0]["n_tests"] > 20
-    quiet = [row for row in alarms_table(series(*[20] * 24, 2)).to_pylist() if row["is_alarm"] and row["window_months"] == 1]
+    quiet = [
+        row for row in alarms_table(series(*[20] * 24, 2)).to_pylist() if row["is_alarm"] and row["window_months"] == 1
+    ]
     assert [(row["direction"], row["n"]) for row in quiet] == [("fewer", 2)]
 
 
@@ -171,8 +179,23 @@ def test_monthly_counts_hold_every_month_and_the_observed() -> None:
     warehouse = Warehouse(trend_months=6, trend_baseline_months=6)
     vocabulary(warehouse)
     for person in range(12):
-        warehouse.add("stg_omop__observation_period", {"person_id": person, "observation_period_start_date": day("2024-06-10"), "observation_period_end_date": day("2024-12-31")})
-        warehouse.add("stg_omop__condition_occurrence", {"condition_occurrence_id": person, "person_id": person, "condition_concept_id": 100, "condition_start_date": day("2024-07-01" if person else "2024-12-31")})
+        warehouse.add(
+            "stg_omop__observation_period",
+            {
+                "person_id": person,
+                "observation_period_start_date": day("2024-06-10"),
+                "observation_period_end_date": day("2024-12-31"),
+            },
+        )
+        warehouse.add(
+            "stg_omop__condition_occurrence",
+            {
+                "condition_occurrence_id": person,
+                "person_id": person,
+                "condition_concept_id": 100,
+                "condition_start_date": day("2024-07-01" if person else "2024-12-31"),
+            },
+        )
     warehouse.build("app_patient_lists", "app_monthly_counts")
     rows = warehouse.rows("select month, n, n_observed from app_monthly_counts order by month")
     assert len(rows) == 12

@@ -85,7 +85,9 @@ def matched(*criteria: str, fill: Any = lambda _: None) -> Warehouse:
     model = parse_block(Trial, trial("\n".join(f"  - {c}" for c in criteria)), source="t").model_dump(mode="json")
     warehouse.connection.execute("create schema landing")
     create_trials_table(warehouse.connection, Path("nowhere"), [model])
-    warehouse.connection.execute("create or replace table trials_trial_criteria as select * from landing.trial_criteria")
+    warehouse.connection.execute(
+        "create or replace table trials_trial_criteria as select * from landing.trial_criteria"
+    )
     warehouse.build("app_trial_problems", "app_trial_criteria", "app_trial_matches")
     return warehouse
 
@@ -93,13 +95,21 @@ def matched(*criteria: str, fill: Any = lambda _: None) -> Warehouse:
 def answer(*criteria: str, fill: Any = lambda _: None) -> dict[str, tuple[str, str]]:
     """Criterion -> (status, reason), for person 1; a criterion of sex makes everybody a candidate."""
     warehouse = matched(*criteria, fill=fill)
-    return {name: (status, reason) for name, status, reason in warehouse.rows("select criterion, status, reason from app_trial_criteria")}
+    return {
+        name: (status, reason)
+        for name, status, reason in warehouse.rows("select criterion, status, reason from app_trial_criteria")
+    }
 
 
 def condition(warehouse: Warehouse, concept: int, date: str) -> None:
     warehouse.add(
         "stg_omop__condition_occurrence",
-        {"condition_occurrence_id": 1, "person_id": 1, "condition_concept_id": concept, "condition_start_date": day(date)},
+        {
+            "condition_occurrence_id": 1,
+            "person_id": 1,
+            "condition_concept_id": concept,
+            "condition_start_date": day(date),
+        },
     )
 
 
@@ -117,7 +127,9 @@ CLOSED = "{name: cml, kind: exclusion, condition: {concepts: [101]}, no_record_m
 
 def test_nothing_known_is_unknown_and_never_not_met() -> None:
     assert answer(CML) == {}  # no candidate without a wanted fact
-    found = answer("{name: nausea, condition: {concepts: [102]}}", CML, LAB, fill=lambda w: condition(w, 102, "2024-01-01"))
+    found = answer(
+        "{name: nausea, condition: {concepts: [102]}}", CML, LAB, fill=lambda w: condition(w, 102, "2024-01-01")
+    )
     assert found == {"nausea": ("met", "record"), "cml": ("unknown", "no_record"), "lab": ("unknown", "no_record")}
     assert answer("{name: old, age: {at_least: 60}}", NO_CML)["cml"] == ("unknown", "no_record")
 
@@ -140,10 +152,20 @@ def test_a_note_decides_by_its_assertion(assertion: str, inclusion: str, exclusi
 
         def fill(warehouse: Warehouse) -> None:
             said(warehouse, assertion)
-            warehouse.add("stg_omop__drug_exposure", {"drug_exposure_id": 1, "person_id": 1, "drug_concept_id": 11, "drug_exposure_start_date": day("2024-01-01")})
+            warehouse.add(
+                "stg_omop__drug_exposure",
+                {
+                    "drug_exposure_id": 1,
+                    "person_id": 1,
+                    "drug_concept_id": 11,
+                    "drug_exposure_start_date": day("2024-01-01"),
+                },
+            )
 
         found = matched(other, criterion, fill=fill)
-        rows = found.rows("select status, reason, note_id, note_start, note_end, fact_id from app_trial_criteria where criterion = 'cml'")
+        rows = found.rows(
+            "select status, reason, note_id, note_start, note_end, fact_id from app_trial_criteria where criterion = 'cml'"
+        )
         assert rows == [(status, f"note_{assertion}", 9, 5, 9, None)]
 
 
@@ -191,8 +213,20 @@ def test_ages_are_completed_years(at_least: int, status: str) -> None:
 def measured(value: float | None, unit: int | None, date: str = "2024-06-01", source: str | None = None) -> Any:
     def fill(warehouse: Warehouse) -> None:
         row = {"measurement_concept_id": 200, "person_id": 1, "unit_concept_id": unit, "unit_source_value": source}
-        warehouse.add("stg_omop__measurement", {**row, "measurement_id": 1, "measurement_date": day("2023-01-01"), "value_as_number": 50.0, "unit_concept_id": 8554})
-        warehouse.add("stg_omop__measurement", {**row, "measurement_id": 2, "measurement_date": day(date), "value_as_number": value})
+        warehouse.add(
+            "stg_omop__measurement",
+            {
+                **row,
+                "measurement_id": 1,
+                "measurement_date": day("2023-01-01"),
+                "value_as_number": 50.0,
+                "unit_concept_id": 8554,
+            },
+        )
+        warehouse.add(
+            "stg_omop__measurement",
+            {**row, "measurement_id": 2, "measurement_date": day(date), "value_as_number": value},
+        )
 
     return fill
 
@@ -215,7 +249,15 @@ def test_the_latest_value_in_its_own_unit_decides(fill: Any, expected: tuple[str
 
 def test_a_field_of_notes_is_unknown_where_no_note_speaks_of_it() -> None:
     field = "{name: bmt, kind: exclusion, note_field: bmt}"
-    row = {"note_id": 3, "note_sha256": SHA, "batch": "b1", "person_id": 1, "field": "bmt", "evidence_start": 2, "evidence_end": 4}
+    row = {
+        "note_id": 3,
+        "note_sha256": SHA,
+        "batch": "b1",
+        "person_id": 1,
+        "field": "bmt",
+        "evidence_start": 2,
+        "evidence_end": 4,
+    }
 
     def labelled(value: bool, mentioned: bool, assertion: str | None) -> Any:
         def fill(warehouse: Warehouse) -> None:
@@ -224,11 +266,16 @@ def test_a_field_of_notes_is_unknown_where_no_note_speaks_of_it() -> None:
 
         return fill
 
-    assert answer("{name: woman, sex: female}", field, fill=labelled(False, False, None))["bmt"] == ("unknown", "not_mentioned")
+    assert answer("{name: woman, sex: female}", field, fill=labelled(False, False, None))["bmt"] == (
+        "unknown",
+        "not_mentioned",
+    )
     assert answer(SEX, field, fill=labelled(False, True, "negated"))["bmt"] == ("met", "latest_note_negated")
     assert answer(SEX, field, fill=labelled(False, True, "possible"))["bmt"] == ("unknown", "latest_note_possible")
     found = matched(SEX, field, fill=labelled(True, True, "affirmed"))
-    assert found.rows("select status, note_id, note_start, note_end from app_trial_criteria where criterion = 'bmt'") == [("not_met", 3, 2, 4)]
+    assert found.rows(
+        "select status, note_id, note_start, note_end from app_trial_criteria where criterion = 'bmt'"
+    ) == [("not_met", 3, 2, 4)]
 
 
 def test_verdicts_and_candidates() -> None:
@@ -239,9 +286,13 @@ def test_verdicts_and_candidates() -> None:
     lacking = "{name: drug, drug: {concepts: [1]}}"
     found = matched(CML, SEX, lacking, fill=fill)
     # person 2 has nothing that the trial wants: no candidate
-    assert found.rows("select person_id, verdict, n_met, not_met, unknown from app_trial_matches") == [(1, "to_be_clarified", 2, "", "drug")]
+    assert found.rows("select person_id, verdict, n_met, not_met, unknown from app_trial_matches") == [
+        (1, "to_be_clarified", 2, "", "drug")
+    ]
     assert matched(CML, SEX, fill=fill).rows("select verdict from app_trial_matches") == [("eligible",)]
-    assert matched(CML, "{name: man, sex: male}", lacking, fill=fill).rows("select verdict, not_met from app_trial_matches") == [("not_eligible", "man")]
+    assert matched(CML, "{name: man, sex: male}", lacking, fill=fill).rows(
+        "select verdict, not_met from app_trial_matches"
+    ) == [("not_eligible", "man")]
 
 
 @pytest.mark.parametrize(("died", "n"), [("2024-06-29", 0), ("2024-06-30", 1)])
@@ -261,6 +312,12 @@ def test_unknown_concepts_units_and_fields_are_problems_and_make_the_criterion_u
         "{name: field, note_field: hair_colour}",
     )
     found = matched("{name: old, age: {at_least: 1}}", *asked, fill=measured(0.5, 8554))
-    assert [row[0] for row in found.rows("select criterion from app_trial_problems order by criterion")] == ["field", "lab", "who"]
-    reasons = dict(found.rows("select criterion, status from app_trial_criteria where reason = 'criterion_has_a_problem'"))
+    assert [row[0] for row in found.rows("select criterion from app_trial_problems order by criterion")] == [
+        "field",
+        "lab",
+        "who",
+    ]
+    reasons = dict(
+        found.rows("select criterion, status from app_trial_criteria where reason = 'criterion_has_a_problem'")
+    )
     assert reasons == {"who": "unknown", "lab": "unknown", "field": "unknown"}

@@ -40,7 +40,9 @@ def test_it_agrees_with_reference_libraries(a: int, b: int, c: int, d: int) -> N
         assert (found.prr_low[0], found.prr_high[0]) == pytest.approx((limits.low, limits.high))
         odds = odds_ratio([[a, b], [c, d]], kind="sample")
         limits = odds.confidence_interval(0.95)
-        assert (found.ror[0], found.ror_low[0], found.ror_high[0]) == pytest.approx((odds.statistic, limits.low, limits.high))
+        assert (found.ror[0], found.ror_low[0], found.ror_high[0]) == pytest.approx(
+            (odds.statistic, limits.low, limits.high)
+        )
     if min(a + b, c + d, a + c, b + d) > 0:
         expected = chi2_contingency([[a, b], [c, d]], correction=True)
         assert found.chi_square[0] == pytest.approx(expected.statistic, abs=1e-9)
