@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt.core.dbt_cli_event import EventHistoryMetadata, _build_column_lineage_metadata
 from dagster_dbt.core.dbt_cli_invocation import DbtCliInvocation
+from sqlglot.errors import SqlglotError
 
 __all__ = ["column_lineage"]
 
@@ -45,7 +46,19 @@ def column_lineage(
     file = kept / f"{node['unique_id']}.json"
     if (known := _read(file, digest)) is not None:
         return known
-    found = _build_column_lineage_metadata(
+    try:
+        found = _lineage(node, columns, parents, invocation)
+    except SqlglotError:
+        # a table that stands must not be lost for SQL that only DuckDB reads: it goes without lineage
+        found = {}
+    _write(file, digest, found)
+    return found
+
+
+def _lineage(
+    node: Mapping[str, Any], columns: _Columns, parents: Mapping[str, _Columns], invocation: DbtCliInvocation
+) -> dict[str, Any]:
+    return _build_column_lineage_metadata(
         event_history_metadata=EventHistoryMetadata(columns=dict(columns), parents=dict(parents)),  # type: ignore[arg-type]
         dbt_resource_props=dict(node),
         manifest=invocation.manifest,
@@ -53,8 +66,6 @@ def column_lineage(
         target_path=invocation.target_path,
         project=invocation.project,
     )
-    _write(file, digest, found)
-    return found
 
 
 def _read(file: Path, digest: str) -> dict[str, Any] | None:

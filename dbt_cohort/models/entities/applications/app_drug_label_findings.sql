@@ -94,7 +94,7 @@ select
 from against
 qualify row_number() over (partition by person_id, drug_concept_id, condition_concept_id order by label_row) = 1
 
-union all by name
+union all
 
 select
     drug.person_id as person_id,
@@ -109,5 +109,11 @@ select
     drug.structured_last_date as drug_last_record,
     drug.last_note_id as drug_note_id,
     drug.last_note_start as drug_note_start,
-    drug.last_note_end as drug_note_end
+    drug.last_note_end as drug_note_end,
+    null::varchar as condition_found_in,
+    null::bigint as condition_fact_concept_id,
+    null::date as condition_last_record,
+    null::bigint as condition_note_id,
+    null::integer as condition_note_start,
+    null::integer as condition_note_end
 from off_label
