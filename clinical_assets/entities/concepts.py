@@ -103,7 +103,7 @@ def study_names(study: Study) -> dict[str, dict[str, bool]]:
     Terms under conditions (`requires`, `unless`) are left out: they need the whole note, and are for the labellers.
     """
     found: dict[str, dict[str, bool]] = {kind: {} for kind in _KINDS}
-    fields: dict[str, list[str]] = {**study.summaries.entities}
+    fields = {str(kind): names for kind, names in study.summaries.entities.items()}
     for kind, of_study in _KINDS.items():
         for name in fields.get(of_study, []):
             for term in study.field(name).terms:

@@ -36,7 +36,7 @@ class Harness:
 
     def build(self) -> None:
         """Report warehouse, demo models, persons at risk as materialized: how is tested elsewhere, here only that they were asked for."""
-        for job in ("build_warehouse_job", "train_demo_models", "evaluate_risk"):
+        for job in ("build_warehouse_job", "train_demo_models", "evaluate_risk", "build_entity_graph"):
             for key in self.defs.resolve_job_def(job).asset_layer.selected_asset_keys:
                 self.instance.report_runless_asset_event(dg.AssetMaterialization(key))
 
