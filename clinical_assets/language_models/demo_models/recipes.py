@@ -63,7 +63,7 @@ class Recipe:
 
 
 RECIPES = {
-    "mistral": Recipe("mistral", _CHATML, ("<|im_start|>", "<|im_end|>"), "<|im_end|>", n_steps=340),
+    "mistral": Recipe("mistral", _CHATML, ("<|im_start|>", "<|im_end|>"), "<|im_end|>", n_steps=450),
     "qwen3_thinker": Recipe(
         "qwen3",
         _R1,
