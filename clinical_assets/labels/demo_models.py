@@ -25,7 +25,7 @@ __all__ = ["Order", "demo_orders", "train_all", "train_order"]
 
 # Other hospitals than the demo one: what is labelled was not trained on (but for notes of a line or two, see snippets).
 LINES_SEED, NOTES_SEED = 21, 11
-_LINES_PERSONS, _NOTES_PERSONS = 1_000, 600
+_LINES_PERSONS, _NOTES_PERSONS = 2_000, 1_200
 
 
 @dataclass(frozen=True)
