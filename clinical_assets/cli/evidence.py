@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from clinical_assets.entities.applications.evidence import Passage, search
 from clinical_assets.settings import Settings
@@ -21,10 +22,14 @@ def evidence_lines(
 
     Raises
     ------
+    FileNotFoundError
+        If there is no lake.
     ValueError
         As `entities.applications.evidence.search`.
     """
     lake = Lake(settings.lake)
+    if lake.is_local and not Path(lake.root).is_dir():
+        raise FileNotFoundError(f"there is no lake at {lake.root}: set CLINICAL_DATA to the folder that holds it, or make run")
     for table in _READ:
         lake.declare(table, LAKE_TABLES[table])
     found = search(lake, question, limit=limit, persons=persons or None, documents=documents)

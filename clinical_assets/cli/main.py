@@ -186,7 +186,7 @@ def evidence(
         raise _fail(error) from None
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})  # a query may begin with a comment: -- why
 def query(
     sql: Annotated[str, typer.Argument(help='One SQL query over the warehouse, e.g. "from labels.concept_counts"')],
     max_rows: Annotated[int, typer.Option(min=1, max=1_000_000, help="Rows shown at most")] = 200,

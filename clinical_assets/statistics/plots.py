@@ -94,7 +94,8 @@ def bars_figure(
     rows: Sequence[tuple[str, int | None]], *, title: str, xlabel: str, note: str = "", withheld: str = "withheld"
 ) -> bytes:
     """Draw one horizontal bar per row, in order, with its number; a None is said to be withheld. Return a PNG."""
-    figure = new_figure(8.0, 1.2 + 0.36 * max(len(rows), 1))
+    longest = max((len(label) for label, _ in rows), default=0)
+    figure = new_figure(8.0 + 0.07 * max(longest - 40, 0), 1.2 + 0.36 * max(len(rows), 1))
     axes = figure.subplots()
     places = range(len(rows))
     axes.barh(places, [n or 0 for _, n in rows], color=COLOURS[0], height=0.62)
@@ -107,7 +108,7 @@ def bars_figure(
     axes.margins(x=0.12)
     axes.spines[["top", "right"]].set_visible(False)
     if note:
-        figure.text(0.99, 0.005, note, ha="right", fontsize=7, color="0.35")
+        figure.supxlabel(note, x=0.99, ha="right", fontsize=7, color="0.35")
     return png_bytes(figure)
 
 

@@ -48,7 +48,7 @@ def application_figures(connection: duckdb.DuckDBPyConnection, *, smallest: int)
             "and entity_key = ?",
             loudest[0],
         ).fetchall()
-        title = f"{counts[0][2] or counts[0][3]} ({loudest[0][0]}): persons a month, {len(alarms) or 'no'} alarms"
+        title = f"{counts[0][2] or counts[0][3]} ({loudest[0][0]}): persons a month, {len(alarms) or 'no'} alarm{'s' * (len(alarms) != 1)}"
         figures["trend_alarms"] = trend_figure(
             [(month, n) for month, n, *_ in counts], alarms, title=title, smallest=smallest
         )

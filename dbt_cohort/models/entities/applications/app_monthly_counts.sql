@@ -1,7 +1,8 @@
 {{ config(alias='monthly_counts') }}
 
 -- Persons per month with a first record of a drug or condition (structured), or with an affirmed mention of it (notes), zero where
--- there is none, and persons under observation. Exact counts. One row a source, entity and month.
+-- there is none, and persons of whom it could be: under observation, or with a note that was read. Exact counts. One row a source,
+-- entity and month.
 with bounds as (
     select date_trunc('month', max(observation_period_end_date)) as last_month from {{ ref('stg_omop__observation_period') }}
 ),
@@ -15,10 +16,17 @@ months as (
 ),
 
 observed as (
-    select months.month, count(distinct period.person_id) as n_observed
+    select 'structured' as source, months.month, count(distinct period.person_id) as n_observed
     from months
     left join {{ ref('stg_omop__observation_period') }} as period
         on period.observation_period_start_date < months.month + interval 1 month and period.observation_period_end_date >= months.month
+    group by all
+    union all
+    -- Which notes are read is a choice of the study (the latest of each person, say): more notes read are not more cases.
+    select 'notes', months.month, count(distinct person_id)
+    from months
+    left join {{ ref('note_extractions') }} as extraction
+        on date_trunc('month', extraction.note_date) = months.month and extraction.status = 'extracted'
     group by all
 ),
 
@@ -64,5 +72,5 @@ select
     cast({{ param('trend_minimum_expected') }} as double) as minimum_expected,
     cast({{ param('trend_false_discovery_rate') }} as double) as false_discovery_rate
 from series
-cross join observed
+inner join observed using (source)
 left join counted using (source, domain, entity_key, month)
