@@ -29,7 +29,9 @@ def evidence_lines(
     """
     lake = Lake(settings.lake)
     if lake.is_local and not Path(lake.root).is_dir():
-        raise FileNotFoundError(f"there is no lake at {lake.root}: set CLINICAL_DATA to the folder that holds it, or make run")
+        raise FileNotFoundError(
+            f"there is no lake at {lake.root}: set CLINICAL_DATA to the folder that holds it, or make run"
+        )
     for table in _READ:
         lake.declare(table, LAKE_TABLES[table])
     found = search(lake, question, limit=limit, persons=persons or None, documents=documents)

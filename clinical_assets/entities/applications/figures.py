@@ -57,6 +57,8 @@ def application_figures(connection: duckdb.DuckDBPyConnection, *, smallest: int)
 
 def forest_figure(rows: Sequence[tuple[str, float, float, float, int]]) -> bytes:
     """Draw a ratio with its limits per row (label, ratio, low, high, n) on a logarithmic axis; return a PNG."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     figure = new_figure(8.0, 1.4 + 0.3 * max(len(rows), 1))
     axes = figure.subplots()
     for place, (_, ratio, low, high, n) in enumerate(rows):
@@ -68,8 +70,12 @@ def forest_figure(rows: Sequence[tuple[str, float, float, float, int]]) -> bytes
     axes.set_yticks(range(len(rows)), [label for label, *_ in rows], fontsize=7)
     axes.invert_yaxis()
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(
-        title="Reporting odds ratio with 95 % limits", xlabel="Reporting odds ratio" if rows else "No pair may be shown"
+        title="Drug-event pairs by lower limit of the information component",
+        xlabel="Reporting odds ratio with 95 % limits" if rows else "No pair may be shown",
     )
     axes.spines[["top", "right"]].set_visible(False)
     figure.supxlabel(_NOTE, fontsize=7, color="0.35")
