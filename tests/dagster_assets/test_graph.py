@@ -157,7 +157,7 @@ def test_materializing_again_runs_no_labeller_and_changes_nothing(hospital, exec
         }
 
     assert versions(first) == versions(second)
-    assert len(versions(first)) == 6
+    assert len(versions(first)) == 7
 
 
 def test_a_corrected_note_is_the_only_one_labelled_again(hospital, execute) -> None:
@@ -215,7 +215,7 @@ def test_a_failing_dbt_test_leaves_the_old_warehouse_and_shows_the_failed_check(
     person.write_text(person.read_text() + "1,8507,1999,,\n", encoding="utf-8")
     result = execute("build_warehouse_job", raises=False)
     assert not result.success
-    assert any("unique_stg_omop__person_person_id" in name and not passed for name, passed in checks(result).items())
+    assert any("row_key_stg_omop__person_person_id" in name and not passed for name, passed in checks(result).items())
     assert query(hospital, "select count(*) from omop.person") == [(3,)]
 
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # lake.* are passed at every write: the first is a zero-row file of a declared table, later ones are data.
 PLACES = [
-    # test_kill_model_labels, test_kill_lora, test_kill_entity_model, test_kill_prediction, unit/embeddings/test_vectors,
+    # test_kill_model_labels, test_kill_lora, test_kill_entities, test_kill_entity_model, test_kill_prediction, unit/embeddings/test_vectors,
     # unit/risk/test_resuming and unit/entities/test_relation_model have the others
     *(
         name
@@ -30,7 +30,7 @@ PLACES = [
         if not name.startswith(
             (
                 *("model_labels.", "written_summaries.", "lora.", "embeddings.", "risk."),
-                *("entity_model.", "model_folder.", "content_folder."),
+                *("entities.", "entity_model.", "model_folder.", "content_folder."),
             )
         )
     ),

@@ -57,7 +57,7 @@ def test_adding_persons_does_not_change_the_others(hospital: Hospital, small: Ho
 def test_default_size(hospital: Hospital) -> None:
     assert hospital.omop["person"].num_rows == 1_500
     assert 8_000 <= _all_notes(hospital).num_rows <= 11_000
-    assert 7 <= len([table for table in hospital.note_batches.values() if table.num_rows > 100]) <= 10
+    assert 5 <= len([table for table in hospital.note_batches.values() if table.num_rows > 100]) <= 10
     kinds = Counter(_all_notes(hospital)["note_source_value"].to_pylist())
     assert set(kinds) == {"Progress Notes", "Discharge Summary", "Consult Note", "Telephone Encounter"}
     assert kinds["Progress Notes"] > 0.7 * sum(kinds.values())
