@@ -61,6 +61,9 @@ class Warehouse:
             "create table note_index (note_id bigint, person_id bigint, note_date date, batch varchar, text_sha256 varchar)"
         )
         self.connection.execute(
+            "create table note_extractions (note_id bigint, person_id bigint, note_date date, status varchar)"
+        )
+        self.connection.execute(
             "create table lake_labels_regex (note_id bigint, note_sha256 varchar, batch varchar, person_id bigint, field varchar, "
             "value boolean, mentioned boolean, assertion varchar, evidence_start integer, evidence_end integer)"
         )

@@ -202,3 +202,29 @@ def test_monthly_counts_hold_every_month_and_the_observed() -> None:
     assert rows[0] == (day("2024-01-01"), 0, 0)
     assert {row[0]: row[1] for row in rows if row[1]} == {day("2024-07-01"): 11, day("2024-12-01"): 1}
     assert [row[2] for row in rows] == [0] * 5 + [12] * 7
+
+
+def test_the_trend_of_notes_is_against_the_persons_whose_notes_were_read() -> None:
+    warehouse = Warehouse(trend_months=6, trend_baseline_months=6)
+    vocabulary(warehouse)
+    warehouse.add(
+        "stg_omop__observation_period",
+        {
+            "person_id": 0,
+            "observation_period_start_date": day("2024-01-01"),
+            "observation_period_end_date": day("2024-12-31"),
+        },
+    )
+    for person in range(14):
+        date = "2024-03-05" if person < 4 else "2024-11-05"
+        warehouse.note(person, person, date)
+        warehouse.mention(person, person, date, "disease", 100)
+        status = "extracted" if person != 13 else "too_long"
+        warehouse.add(
+            "note_extractions", {"note_id": person, "person_id": person, "note_date": day(date), "status": status}
+        )
+    warehouse.build("app_patient_lists", "app_monthly_counts")
+    rows = warehouse.rows("select month, n, n_observed from app_monthly_counts where source = 'notes' order by month")
+    assert len(rows) == 12
+    assert [row for row in rows if row[1]] == [(day("2024-03-01"), 4, 4), (day("2024-11-01"), 10, 9)]
+    assert {row[2] for row in rows if not row[1]} == {0}
