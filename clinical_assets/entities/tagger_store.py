@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clinical_assets.entities.word_classes import Vectors
+from clinical_assets.storage.content_folder import FolderError, point_at, pointed_at, sync
 from clinical_assets.storage.failpoints import failpoint
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Stages:
         if not target.exists():
             temporary = self.folder / f".{name}.tmp"
             make(temporary)
-            _sync(temporary)
+            sync(temporary)
             failpoint("entity_model.before_stage")
             os.replace(temporary, target)
             failpoint("entity_model.after_stage")
@@ -126,12 +127,12 @@ def keep_tagger(models: Path, stages: Stages, described: Mapping[str, Any]) -> s
         (work / "model.json").write_text(said, encoding="utf-8")
         for path in work.rglob("*"):
             if path.is_file():
-                _sync(path)
+                sync(path)
         digest = hashlib.sha256(said.encode()).hexdigest()[:32]
         failpoint("entity_model.before_replace")
         if not (folder / digest).is_dir():
             os.replace(work, folder / digest)
-            _sync(folder)
+            sync(folder)
         failpoint("entity_model.before_promotion")
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -141,13 +142,7 @@ def keep_tagger(models: Path, stages: Stages, described: Mapping[str, Any]) -> s
 
 def promote(models: Path, digest: str) -> None:
     """Say that this model extracts from now on."""
-    folder = models / FOLDER
-    handle, temporary = tempfile.mkstemp(prefix=".promoted.", dir=folder)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        json.dump({"model_sha": digest}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, folder / "promoted.json")
+    point_at(models / FOLDER, digest)
 
 
 def promoted_tagger(models: Path) -> str:
@@ -158,13 +153,14 @@ def promoted_tagger(models: Path) -> str:
     TaggerError
         If none was trained yet, or the file that says which cannot be read.
     """
-    path = models / FOLDER / "promoted.json"
+    folder = models / FOLDER
     try:
-        return str(json.loads(path.read_text(encoding="ascii"))["model_sha"])
-    except FileNotFoundError:
-        raise TaggerError(f"no entity model is trained yet ({path} is missing); {_REMEDY}") from None
-    except (OSError, ValueError, KeyError, TypeError):
-        raise TaggerError(f"{path} cannot be read; remove it and run the job train_entity_model") from None
+        digest = pointed_at(folder, "run the job train_entity_model")
+    except FolderError as error:
+        raise TaggerError(str(error)) from None
+    if digest is None:
+        raise TaggerError(f"no entity model is trained yet (nothing in {folder} is in use); {_REMEDY}")
+    return digest
 
 
 def open_verified(models: Path, digest: str) -> tuple[Path, dict[str, Any]]:
@@ -192,11 +188,3 @@ def open_verified(models: Path, digest: str) -> tuple[Path, dict[str, Any]]:
 def _digests(folder: Path) -> dict[str, str]:
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / "model.json")
     return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from clinical_assets.prediction.classical import EDGE, LOGISTIC, Model, as_frame
 from clinical_assets.prediction.rows import Value
-from clinical_assets.storage.content_folder import put_folder, read_folder
+from clinical_assets.storage.content_folder import FolderError, put_folder, read_folder
 from clinical_assets.study.prediction import PredictionFeature
 
 __all__ = ["MODEL_FILES", "Portable", "load_portable", "portable", "save_portable"]
@@ -168,8 +168,6 @@ def load_portable(folder: Path, digest: str) -> Portable:
         If it is not there, was changed, or was written by another version.
     """
     from safetensors.numpy import load
-
-    from clinical_assets.storage.content_folder import FolderError
 
     files = read_folder(folder, digest, MODEL_FILES, _MEND)
     described = json.loads(files["model.json"])

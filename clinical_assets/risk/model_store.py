@@ -23,6 +23,7 @@ from clinical_assets.risk.experiments import RiskModel
 from clinical_assets.risk.learners import Fitted
 from clinical_assets.risk.preparation import load_block
 from clinical_assets.statistics.calibration import Platt
+from clinical_assets.storage.content_folder import FolderError, point_at, pointed_at
 
 __all__ = ["Frozen", "RiskModelError", "load_frozen", "promoted_digest", "save_frozen"]
 
@@ -80,12 +81,7 @@ def save_frozen(folder: Path, frozen: Frozen) -> str:
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)
             raise
-    handle, temporary = tempfile.mkstemp(prefix=".promoted.", dir=folder)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        json.dump({"model_sha": digest}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, folder / "promoted.json")
+    point_at(folder, digest)
     return digest
 
 
@@ -97,13 +93,10 @@ def promoted_digest(folder: Path) -> str | None:
     RiskModelError
         If the file that says so cannot be read.
     """
-    path = folder / "promoted.json"
     try:
-        return str(json.loads(path.read_text(encoding="ascii"))["model_sha"])
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError):
-        raise RiskModelError(f"{path} cannot be read; remove it and materialize risk/promoted_model again") from None
+        return pointed_at(folder, "materialize risk/promoted_model again")
+    except FolderError as error:
+        raise RiskModelError(str(error)) from None
 
 
 def load_frozen(folder: Path, digest: str) -> Frozen:

@@ -29,7 +29,6 @@ FAILPOINTS = (
     "lora.before_checkpoint",
     "lora.after_checkpoint",
     "lora.before_replace",
-    "model_folder.before_replace",
     "model_folder.after_replace",
     "entity_model.before_stage",
     "entity_model.after_stage",

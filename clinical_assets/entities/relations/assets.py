@@ -13,9 +13,9 @@ from clinical_assets.entities.relations.learning import TooFewRelations
 from clinical_assets.entities.relations.scoring import found_by, score_relations, train_on_corpora
 from clinical_assets.entities.relations.store import load_relation_model, save_relation_model
 from clinical_assets.privacy import withhold_messages
+from clinical_assets.storage.content_folder import FolderError
 from clinical_assets.storage.entity_contracts import EXTRACTION_SCORES
 from clinical_assets.storage.lake import ContractError
-from clinical_assets.storage.model_folder import StoredModelError
 from resources.deployment import DeploymentResource
 from resources.lake import LakeResource
 from resources.partitions import NOTE_BATCHES
@@ -30,7 +30,7 @@ SCORE_TABLE, SCORE_BATCH = "entities/extraction_scores", "relations"  # beside t
 _COMMON: dict[str, Any] = {"group_name": "entities", "owners": ["team:clinical-nlp"], "code_version": "1"}
 # Training is a decision of a person, or of the job; relations of notes join as soon as there is a model, and go without until then.
 _MANUAL, _JOINS = {"clinical/automation": "manual"}, {"clinical/automation": "what_there_is"}
-_SAFE = (ContractError, CorpusError, OSError, StoredModelError, TooFewRelations)
+_SAFE = (ContractError, CorpusError, OSError, FolderError, TooFewRelations)
 
 
 def build_relation_assets(mentions: dg.AssetKey, corpora: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:

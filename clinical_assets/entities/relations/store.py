@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from clinical_assets.entities.relations.model import RelationModel
-from clinical_assets.storage.model_folder import StoredModelError, load_model_files, promoted_model, save_model_files
+from clinical_assets.storage.content_folder import FolderError
+from clinical_assets.storage.model_folder import load_model_files, promoted_model, save_model_files
 
 __all__ = ["FOLDER", "NO_MODEL", "load_relation_model", "relation_model_name", "save_relation_model"]
 
@@ -45,7 +46,7 @@ def load_relation_model(models: Path, digest: str | None = None) -> tuple[str, R
 
     Raises
     ------
-    StoredModelError
+    FolderError
         If it cannot be used: gone, changed, or of another format.
     """
     from safetensors.numpy import load
@@ -57,7 +58,7 @@ def load_relation_model(models: Path, digest: str | None = None) -> tuple[str, R
     try:
         card = json.loads(files["model.json"])
         if card["format"] != _FORMAT:
-            raise StoredModelError(
+            raise FolderError(
                 f"relation model {wanted} has format {card['format']}, this version reads {_FORMAT}: "
                 "materialize entities/relation_model"
             )
@@ -72,5 +73,5 @@ def load_relation_model(models: Path, digest: str | None = None) -> tuple[str, R
             card["card"],
         )
     except KeyError as error:
-        raise StoredModelError(f"relation model {wanted} lacks {error}: materialize entities/relation_model") from None
+        raise FolderError(f"relation model {wanted} lacks {error}: materialize entities/relation_model") from None
     return wanted, model

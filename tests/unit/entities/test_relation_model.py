@@ -20,8 +20,8 @@ from clinical_assets.entities.relations.evaluation import CodeBook, found_docume
 from clinical_assets.entities.relations.learning import Parameters, TooFewRelations, best_threshold, train_relations
 from clinical_assets.entities.relations.model import CONTEXT, among_others, pair_table
 from clinical_assets.entities.relations.store import FOLDER, load_relation_model, save_relation_model
+from clinical_assets.storage.content_folder import FolderError
 from clinical_assets.storage.model_folder import (
-    StoredModelError,
     load_model_files,
     promoted_model,
     save_model_files,
@@ -72,7 +72,7 @@ def test_no_model_is_none_and_a_changed_one_is_refused(model, tmp_path) -> None:
     path = tmp_path / FOLDER / digest / "model.json"
     card = json.loads(path.read_text())
     path.write_text(json.dumps({**card, "threshold": 0.0}))
-    with pytest.raises(StoredModelError, match="was changed after it was written"):
+    with pytest.raises(FolderError, match="was changed after it was written"):
         load_relation_model(tmp_path)
 
 
@@ -148,7 +148,7 @@ print(save_model_files(Path(sys.argv[1]), {"model.json": sys.argv[2].encode()}))
 """
 
 
-@pytest.mark.parametrize("place", ["model_folder.before_replace", "model_folder.after_replace"])
+@pytest.mark.parametrize("place", ["content_folder.before_replace", "model_folder.after_replace"])
 def test_a_save_killed_anywhere_leaves_the_old_model_in_use_and_can_be_done_again(tmp_path, place) -> None:
     def save(content: str, failpoint: str = "") -> int:
         return subprocess.run(
@@ -175,9 +175,9 @@ def test_files_of_a_model_have_plain_names(tmp_path, names) -> None:
 
 def test_an_unreadable_pointer_is_told(tmp_path) -> None:
     (tmp_path / "promoted.json").write_text('{"model_sha": "../../etc"}')
-    with pytest.raises(StoredModelError, match="remove it and train the model again"):
+    with pytest.raises(FolderError, match="remove it and train the model again"):
         promoted_model(tmp_path)
-    with pytest.raises(StoredModelError, match="train the model again"):
+    with pytest.raises(FolderError, match="train the model again"):
         load_model_files(tmp_path, "0" * 32)
 
 
