@@ -6,8 +6,6 @@ from typing import Any
 
 import dagster as dg
 
-from clinical_assets.adapters.chain import settings_of
-from clinical_assets.adapters.figures import training_figure
 from clinical_assets.entities.batch import EntityRun, extract_batch
 from clinical_assets.entities.choice import ChosenExtractor, choose_extractor
 from clinical_assets.entities.concepts import Vocabulary, concept_names
@@ -16,11 +14,13 @@ from clinical_assets.entities.llm_extractor import llm_extractors
 from clinical_assets.entities.llm_task import train_lister
 from clinical_assets.labels.scope import notes_in_scope
 from clinical_assets.language_models.catalogue import ENTITIES_TASK, ModelEntry, load_catalogue
-from clinical_assets.statistics.plots import markdown_image
+from clinical_assets.language_models.lora_settings import LoraSettings
+from clinical_assets.language_models.promotion import PromotedAdapter
+from clinical_assets.storage.lake import Lake
 from clinical_assets.study.model import Study
-from resources.adapter_training import training_result
+from resources.adapter_training import build_adapter_asset
 from resources.deployment import DeploymentResource
-from resources.gpu import GPU_POOL, GpuResource
+from resources.gpu import GPU_POOL
 from resources.lake import LakeResource
 from resources.partitions import NOTE_BATCHES
 from resources.warehouse import WarehouseResource
@@ -156,44 +156,21 @@ def build_entity_adapters(entries: list[ModelEntry], corpora: Sequence[dg.AssetK
 
     `corpora` are the assets of the annotated documents (entities/corpus_documents, corpus_mentions, corpus_relations).
     """
-    return [_adapter(entry, corpora) for entry in entries]
-
-
-def _adapter(entry: ModelEntry, corpora: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=entity_adapter_key(entry),
-        deps=list(corpora),
-        group_name="adapters",
-        owners=["team:clinical-nlp"],
-        kinds={"python", "pytorch", "huggingface"} | ({"gpu"} if entry.profile == "gpu" else set()),
-        pool=GPU_POOL,
-        tags={"clinical/automation": "manual", "clinical/profile": entry.profile},
-        metadata={"base": entry.model or "", "preset": entry.lora, "licence": entry.licence},
-        code_version="1",
-        check_specs=[
-            dg.AssetCheckSpec(
-                _BETTER,
-                asset=entity_adapter_key(entry),
-                description="The validation loss is below that of the base. Otherwise the adapter is not promoted.",
-            )
-        ],
-        description=f"LoRA adapter that lists chemicals, diseases and influences, on {entry.description}. A folder (no row): safetensors "
-        "and a card, named by the digest of documents, settings, base and wording. Read by entities/mentions.",
-    )
-    def entity_adapter(
-        context: dg.AssetExecutionContext, lake: LakeResource, deployment: DeploymentResource, gpu: GpuResource
-    ) -> dg.MaterializeResult:
-        trained = train_lister(
-            lake.open(),
+    return [
+        build_adapter_asset(
             entry,
-            settings_of(entry, deployment.load_study()),
-            models=deployment.settings().models,
-            device=gpu.device(),
-            log=context.log.info,
+            entity_adapter_key(entry),
+            _train,
+            deps=corpora,
+            better=_BETTER,
+            description=f"LoRA adapter that lists chemicals, diseases and influences, on {entry.description}. A folder (no row): "
+            "safetensors and a card, named by the digest of documents, settings, base and wording. Read by entities/mentions.",
+            mend="No better than its base: more annotated documents are needed.",
         )
-        curves = markdown_image(training_figure(trained.card), "loss by step")
-        return training_result(
-            trained, curves, _BETTER, "No better than its base: more annotated documents are needed."
-        )
+        for entry in entries
+    ]
 
-    return entity_adapter
+
+def _train(lake: Lake, entry: ModelEntry, study: Study, settings: LoraSettings, **where: Any) -> PromotedAdapter:
+    # the wording of entities is no part of a study
+    return train_lister(lake, entry, settings, **where)

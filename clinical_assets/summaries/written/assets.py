@@ -6,13 +6,10 @@ from typing import Any
 
 import dagster as dg
 
-from clinical_assets.adapters.chain import settings_of
-from clinical_assets.adapters.figures import training_figure
 from clinical_assets.labels.scope import notes_in_scope
 from clinical_assets.language_models.catalogue import SUMMARIES_TASK, ModelEntry
 from clinical_assets.language_models.opening import Usage, backend_revision
 from clinical_assets.notes.guards import as_read_limits
-from clinical_assets.statistics.plots import markdown_image
 from clinical_assets.summaries.source import note_places
 from clinical_assets.summaries.stages import SummaryRun
 from clinical_assets.summaries.vocabulary import concept_names, vocabulary_of
@@ -20,9 +17,9 @@ from clinical_assets.summaries.written.batch import write_batch
 from clinical_assets.summaries.written.references import store_references
 from clinical_assets.summaries.written.stage import WrittenStage, wordings_of
 from clinical_assets.summaries.written.task import required_adapter, train_writer
-from resources.adapter_training import training_result
+from resources.adapter_training import build_adapter_asset
 from resources.deployment import DeploymentResource
-from resources.gpu import GPU_POOL, GpuResource
+from resources.gpu import GPU_POOL
 from resources.lake import LakeResource
 from resources.language_models import LanguageModelsResource
 from resources.partitions import NOTE_BATCHES
@@ -164,49 +161,19 @@ def build_reference_assets(landed: dg.AssetKey) -> list[dg.AssetsDefinition]:
 
 def build_writer_adapters(entries: list[ModelEntry]) -> list[dg.AssetsDefinition]:
     """Return the training of each model's adapter for stage 1, promoted where it is better than its base."""
-    return [_adapter(entry) for entry in entries]
-
-
-def _adapter(entry: ModelEntry) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=writer_adapter_key(entry),
-        deps=[REFERENCE_KEYS[0], ["notes", "notes"]],
-        group_name="adapters",
-        owners=_OWNERS,
-        kinds={"python", "pytorch", "huggingface"} | ({"gpu"} if entry.profile == "gpu" else set()),
-        pool=GPU_POOL,
-        tags={"clinical/automation": "manual", "clinical/profile": entry.profile},
-        metadata={"base": entry.model or "", "preset": entry.lora, "licence": entry.licence},
-        code_version="1",
-        check_specs=[
-            dg.AssetCheckSpec(
-                BETTER,
-                asset=writer_adapter_key(entry),
-                description="The validation loss is below that of the base. Otherwise the adapter is not promoted.",
-            )
-        ],
-        description=f"LoRA adapter that writes summaries of stage 1, on {entry.description}. A folder (no row): safetensors and a "
-        "card, named by the digest of references, settings, base and wording. Read by its summaries.",
-    )
-    def writer_adapter(
-        context: dg.AssetExecutionContext, lake: LakeResource, deployment: DeploymentResource, gpu: GpuResource
-    ) -> dg.MaterializeResult:
-        study = deployment.load_study()
-        trained = train_writer(
-            lake.open(),
+    return [
+        build_adapter_asset(
             entry,
-            study,
-            settings_of(entry, study),
-            models=deployment.settings().models,
-            device=gpu.device(),
-            log=context.log.info,
+            writer_adapter_key(entry),
+            train_writer,
+            deps=[REFERENCE_KEYS[0], dg.AssetKey(["notes", "notes"])],
+            better=BETTER,
+            description=f"LoRA adapter that writes summaries of stage 1, on {entry.description}. A folder (no row): safetensors and a "
+            "card, named by the digest of references, settings, base and wording. Read by its summaries.",
+            mend="No better than its base: more, or other, references are needed.",
         )
-        curves = markdown_image(training_figure(trained.card), "loss by step")
-        return training_result(
-            trained, curves, BETTER, "No better than its base: more, or other, references are needed."
-        )
-
-    return writer_adapter
+        for entry in entries
+    ]
 
 
 def _result(run: SummaryRun, usage: Usage, adapter: str) -> dg.MaterializeResult:
