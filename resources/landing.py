@@ -34,6 +34,10 @@ class LandingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Return the folder where tables of prediction questions land."""
         return self.deployment.settings().landing / "prediction"
 
+    def trials_folder(self) -> Path:
+        """Return the folder where criteria of trials land."""
+        return self.deployment.settings().landing / "trials"
+
     def batch(self, key: str) -> tuple[Path, str]:
         """Return a landed batch's path and content digest.
 

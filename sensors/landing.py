@@ -116,7 +116,7 @@ def build_landing_sensors(
         folders = {
             _ANNOTATIONS: (landing.annotations_folder(), annotation_files),
             _PREDICTION: (landing.prediction_folder(), question_files),
-            _TRIALS: (landing.omop_folder().parent / _TRIALS, trial_files),
+            _TRIALS: (landing.trials_folder(), trial_files),
         }
         others = scan_snapshots(
             {name: folder for name, (folder, _) in folders.items()},

@@ -73,13 +73,17 @@ class Execution:
         """
         todo, failed = deque(batches), list[str]()
         n = min((os.cpu_count() or 1) - 1, len(batches) // _WORTH_A_PROCESS - 1, _MOST_PROCESSES - 1)
-        threads = [threading.Thread(target=_feed, args=(beside, job, todo, failed)) for _ in range(max(0, n))]
-        with _on_one_processor() if beside is not None and threads else contextlib.nullcontext():
-            for thread in threads if beside is not None else ():
+        threads = (
+            []
+            if beside is None
+            else [threading.Thread(target=_feed, args=(beside, job, todo, failed)) for _ in range(n)]
+        )
+        with _on_one_processor() if threads else contextlib.nullcontext():
+            for thread in threads:
                 thread.start()
             for batch in _taken(todo):
                 failed += [] if self.run(job, batch)[0] else [batch]
-            for thread in threads if beside is not None else ():
+            for thread in threads:
                 thread.join()
         return [batch for batch in batches if batch in failed]
 
