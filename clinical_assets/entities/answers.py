@@ -21,6 +21,7 @@ from clinical_assets.storage.lake import Lake
 
 __all__ = ["IDENTITY", "SHELF", "SPANS", "TABLES", "Answers", "identity_digest"]
 
+_FORMAT = 2  # raise it whenever an answer is kept in another way
 IDENTITY = "identity"  # in a partition's metadata: digest of who extracted, the same for all of its rows
 
 TABLES = ("entities/notes", "entities/mentions")
@@ -37,13 +38,15 @@ SPANS = pa.schema(
         pa.field("end", pa.int32(), nullable=False),
         pa.field("entity_type", pa.string(), nullable=False),
         pa.field("confidence", pa.float32()),
+        pa.field("part", pa.int32()),
+        pa.field("influences", pa.list_(pa.int32())),
     ]
 )
 
 
 def identity_digest(identity: Mapping[str, str]) -> str:
     """Return the digest of an extractor's identity."""
-    return canonical_sha256(dict(identity))
+    return canonical_sha256([_FORMAT, dict(identity)])
 
 
 @dataclass
@@ -107,8 +110,11 @@ class Answers:
             return self._spans.get(note_id, ())
         spans, low, high = self._kept[note_id]
         part = spans.slice(low, high - low)
-        columns = (part[name].to_pylist() for name in ("start", "end", "entity_type", "confidence"))
-        return tuple(Found(*values) for values in zip(*columns, strict=True))
+        columns = (part[name].to_pylist() for name in Found._fields)
+        return tuple(
+            Found(*values, None if influences is None else tuple(influences))
+            for *values, influences in zip(*columns, strict=True)
+        )
 
     def notes_table(self) -> pa.Table:
         """Return the rows of ENTITY_NOTES, by note_id."""

@@ -20,12 +20,18 @@ class Found(NamedTuple):
         One of `storage.entity_contracts.ENTITY_TYPES`.
     confidence
         P(mention) of the extractor, 0 to 1; None where it gives none.
+    part
+        0-based part of the text that was read at once; None where it does not matter how the text was cut.
+    influences
+        Of a chemical: starts of the diseases of the same part that are said to be influenced by it; None where none was asked.
     """
 
     start: int
     end: int
     entity_type: str
     confidence: float | None = None
+    part: int | None = None
+    influences: tuple[int, ...] | None = None
 
 
 class Extraction(NamedTuple):

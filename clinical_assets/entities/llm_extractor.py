@@ -1,6 +1,7 @@
 """The extractor that is a language model: it lists chemicals, diseases and influences, word by word from the text.
 
-Every place in the text where a listed name stands is a mention; where names overlap the longest counts.
+Every place in the text where a listed name stands is a mention; where names overlap the longest counts. An influence counts if both of
+its names are listed and stand in the text; else it is dropped, and counted as such.
 """
 
 from __future__ import annotations
@@ -63,14 +64,14 @@ class LlmExtractor:
     def extract(self, texts: Sequence[str]) -> Iterator[Extraction]:
         """Yield what is found in each text; a text of which a part failed is not known at all."""
         for text in texts:
-            parts = self.listed(text)
+            parts = self._listed(text)
             if not parts:
                 yield Extraction((), "no_text")
                 continue
-            yield combined([(start, _extraction(text[start:end], told)) for start, end, told in parts])
+            said = [(start, _extraction(text[start:end], told, part)) for part, (start, end, told) in enumerate(parts)]
+            yield combined(said)
 
-    def listed(self, text: str) -> list[tuple[int, int, Listed]]:
-        """Return (start, end, what was listed) of the parts of a text, in order; none of a blank one."""
+    def _listed(self, text: str) -> list[tuple[int, int, Listed]]:
         if not text.strip():
             return []
         breaks = [start for start, _ in sentence_spans(text)]
@@ -138,10 +139,33 @@ def llm_extractors(
     return {entry.name: partial(choose_llm, entry, models, max_new_tokens, device) for entry in entries}
 
 
-def _extraction(text: str, told: Listed) -> Extraction:
+def _extraction(text: str, told: Listed, part: int) -> Extraction:
     spent: dict[str, Any] = {"n_input_tokens": told.n_input_tokens, "n_output_tokens": told.n_output_tokens}
     if told.lists is None:
         return Extraction((), told.status, **spent)
     names = [(item[0], kind) for kind, items in zip(LISTED_TYPES, told.lists, strict=False) for item in items]
     found, n_missing = occurrences(text, names)
-    return Extraction(tuple(found), n_dropped=n_missing, **spent)
+    first: dict[tuple[str, str], int] = {}
+    for one in found:
+        first.setdefault((one.entity_type, _words(text, one)), one.start)
+    # one place stands for the name: whoever counts goes by what mentions name, not by where
+    influenced: dict[str, set[int]] = {}
+    n_lost = 0
+    for cause, effect in told.lists[len(LISTED_TYPES)]:
+        ends = ("chemical", " ".join(cause.split())), ("disease", " ".join(effect.split()))
+        if all(end in first for end in ends):
+            influenced.setdefault(ends[0][1], set()).add(first[ends[1]])
+        else:
+            n_lost += 1
+    placed = (
+        one._replace(
+            part=part,
+            influences=tuple(sorted(influenced.get(_words(text, one), ()))) if one.entity_type == "chemical" else None,
+        )
+        for one in found
+    )
+    return Extraction(tuple(placed), n_dropped=n_missing + n_lost, **spent)
+
+
+def _words(text: str, one: Found) -> str:
+    return " ".join(text[one.start : one.end].split())

@@ -23,7 +23,7 @@ from clinical_assets.storage.entity_contracts import MENTIONS
 
 __all__ = ["NoteSpans", "entity_key", "mention_rows", "rows_stamp"]
 
-_VERSION = 1  # raise it whenever the same mention could get another row
+_VERSION = 2  # raise it whenever the same mention could get another row
 _NO_SECTION = "preamble"
 
 
@@ -108,6 +108,8 @@ def _of_note(
         columns["reason"].append(None if assertion.reason == "no_cue" else assertion.reason)
         columns["section"].append(section.name if section and section.name != _NO_SECTION else None)
         columns["confidence"].append(one.confidence)
+        columns["part"].append(one.part)
+        columns["influences"].append(one.influences)
         wanted.append((one.entity_type, normal))
 
 

@@ -51,9 +51,7 @@ def combined(parts: Sequence[tuple[int, Extraction]]) -> Extraction:
     If a window failed nothing is known of the text: what was found in the others would pass for all there is.
     """
     failed = next((part for _, part in parts if part.status != "extracted"), None)
-    found = tuple(
-        one._replace(start=one.start + start, end=one.end + start) for start, part in parts for one in part.found
-    )
+    found = tuple(_moved(one, start) for start, part in parts for one in part.found)
     counts = [[getattr(part, name) for _, part in parts] for name in ("n_input_tokens", "n_output_tokens")]
     n_in, n_out = (None if None in numbers else sum(numbers) for numbers in counts)
     return Extraction(
@@ -63,6 +61,11 @@ def combined(parts: Sequence[tuple[int, Extraction]]) -> Extraction:
         n_in,
         n_out,
     )
+
+
+def _moved(one: Found, by: int) -> Found:
+    influences = None if one.influences is None else tuple(start + by for start in one.influences)
+    return one._replace(start=one.start + by, end=one.end + by, influences=influences)
 
 
 def _checked(extraction: Extraction, n_chars: int) -> Extraction:

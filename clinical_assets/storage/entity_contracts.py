@@ -170,6 +170,12 @@ MENTIONS = pa.schema(
             "linker_sha", pa.string(), "Digest of the index that linked; empty without a vocabulary", nullable=False
         ),
         column("confidence", pa.float32(), "P(mention) of the extractor, 0 to 1; null where it gives none"),
+        column("part", pa.int32(), "0-based part of the note that a language model read at once; null for others"),
+        column(
+            "influences",
+            pa.list_(pa.int32()),
+            "Of a chemical: starts of the diseases that a language model lists as influenced by it, of the same part; null where not asked",
+        ),
         *_RUN,
     ]
 )
@@ -177,16 +183,27 @@ MENTIONS = pa.schema(
 RELATIONS = pa.schema(
     [
         *_IDENTITY,
-        column("relation_model", pa.string(), "What decided, with its digest, e.g. lightgbm@1f2e...", nullable=False),
+        column(
+            "relation_model",
+            pa.string(),
+            "What decided, with its digest, e.g. lightgbm@1f2e...; a language model by its name",
+            nullable=False,
+        ),
         column("relation", pa.string(), "chemical_induces_disease", nullable=False),
         column("chemical_key", pa.string(), "entity_key of the chemical", nullable=False),
         column("disease_key", pa.string(), "entity_key of the disease", nullable=False),
         column("chemical_concept_id", pa.int64(), "OMOP concept of the chemical; null where not linked"),
         column("disease_concept_id", pa.int64(), "OMOP concept of the disease; null where not linked"),
-        column("probability", pa.float32(), "P(the text says that the chemical induces the disease)"),
-        column("threshold", pa.float32(), "From which on it is held to say so"),
         column(
-            "value", pa.bool_(), "probability is at the threshold or above; null where nothing decided", nullable=True
+            "probability",
+            pa.float32(),
+            "P(the text says that the chemical induces the disease); null where a list decided",
+        ),
+        column("threshold", pa.float32(), "From which on it is held to say so; null where a list decided"),
+        column(
+            "value",
+            pa.bool_(),
+            "probability is at the threshold or above, or a language model listed the pair; null where nothing decided",
         ),
         column("n_shared_sentences", pa.int32(), "Sentences that name both", nullable=False),
         column(

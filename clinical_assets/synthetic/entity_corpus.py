@@ -105,11 +105,13 @@ def _notes(seed: int, n: int, split: str) -> Iterator[_Document]:
             text = re.sub(r"[\r\n\t]", " ", note.text)
             made += 1
             mentions = tuple(_mention(e, len(title) + 1) for e in sorted(note.gold.entities, key=lambda e: e.start))
-            yield _Document(f"{split}_note_{made}", title, text, mentions)
+            pairs = {(_coded(drug), _coded(disease)) for drug, disease in note.gold.harms}
+            relations = tuple(sorted(pair for pair in pairs if "-1" not in pair))
+            yield _Document(f"{split}_note_{made}", title, text, mentions, relations)
 
 
 def _mention(entity: Entity, shift: int) -> tuple[int, int, str, str]:
-    code = _CODES.get(entity.concept_id or 0, "-1")
+    code = _coded(entity.key)
     return entity.start + shift, entity.end + shift, _TYPES[entity.kind], code
 
 
@@ -127,12 +129,12 @@ def _report(dice: Dice, doc_id: str) -> _Document:
         texts.append(text)
         length += len(text) + 1
     pairs = {(chosen[f"c{said[0]}"], chosen[f"d{said[1]}"]) for _, said in phrases if said}
-    relations = sorted({(_code(chemical), _code(disease)) for chemical, disease in pairs})
+    relations = sorted({(_coded(chemical), _coded(disease)) for chemical, disease in pairs})
     return _Document(doc_id, texts[0], " ".join(texts[1:]), tuple(mentions), tuple(relations))
 
 
-def _code(key: str) -> str:
-    return _CODES[LEXICON[key].concept_id or 0]
+def _coded(key: str) -> str:
+    return _CODES.get(LEXICON[key].concept_id or 0, "-1")
 
 
 def _written(
@@ -143,7 +145,7 @@ def _written(
         out += phrase[at : slot.start()]
         at = slot.end()
         name = f"{slot[1]}{slot[2]}"
-        kind, code = _TYPES[LEXICON[chosen[name]].kind], _code(chosen[name])
+        kind, code = _TYPES[LEXICON[chosen[name]].kind], _coded(chosen[name])
         forms = [_capital(surfaces[name]) if not out else surfaces[name]]
         if slot[3]:
             forms = _long_and_short(LEXICON[chosen[name]].surfaces) or forms

@@ -2,7 +2,8 @@
 
 A phrase is a string. ``[[cml]]`` inserts a term of the lexicon, ``[[cml|negated]]`` with an assertion (affirmed when
 none is given); ``{age}`` a value of the note; ``{denies|reports no}`` one of several wordings. A trailing ``@cml,rem``
-names the label fields that this wording makes true (see ``EFFECTS``). Gold follows from what was written, only.
+names the label fields that this wording makes true (see ``EFFECTS``); ``harm`` among them, that its drugs brought about its diseases.
+Gold follows from what was written, only.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ EFFECTS = {
     "bmt": "bmt_history",
     "accel": "acute_phase_cml",
 }
+_HARM = "harm"
+# Values that name a disease: what stands before its name, and its term.
+_NAMING = {"pleural effusions": ("", "pleural_effusion"), "severe rash": ("severe ", "rash")}
 ASSERTIONS = ("affirmed", "negated", "possible", "historical", "hypothetical", "family")
 _TOKEN = re.compile(r"\[\[([a-z_0-9]+)(?:\|([a-z]+))?\]\]|\{([^{}]*)\}")
 _WORD = re.compile(r"[a-z]{5,}")
@@ -54,12 +58,13 @@ class Entity:
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished note with its gold labels, entities and summary."""
+    """A finished note with its gold labels, entities, summary, and which drug it says brought about which disease (keys of terms)."""
 
     text: str
     labels: dict[str, bool]
     entities: tuple[Entity, ...]
     summary: str
+    harms: tuple[tuple[str, str], ...] = ()
 
 
 @cache
@@ -68,7 +73,7 @@ def _compile(phrase: str) -> tuple[tuple[tuple[str, str, str], ...], tuple[str, 
     body, mark, tail = phrase.rpartition(" @")
     effects: tuple[str, ...] = ()
     if mark and re.fullmatch(r"[a-z]+(,[a-z]+)*", tail):
-        effects = tuple(EFFECTS[name] for name in tail.split(","))
+        effects = tuple(name if name == _HARM else EFFECTS[name] for name in tail.split(","))
     else:
         body = phrase
     operations: list[tuple[str, str, str]] = []
@@ -107,6 +112,7 @@ class Draft:
     pieces: list[tuple[str, str, str]] = field(default_factory=list)  # (text, term key, assertion)
     labels: set[str] = field(default_factory=set)
     summary: list[str] = field(default_factory=list)
+    harms: set[tuple[str, str]] = field(default_factory=set)  # (drug, disease)
 
     def raw(self, text: str) -> None:
         """Append text as it is."""
@@ -120,6 +126,7 @@ class Draft:
         """Append another draft: its text, labels and summary."""
         self.pieces += other.pieces
         self.labels |= other.labels
+        self.harms |= other.harms
         for sentence in other.summary:
             if sentence not in self.summary:
                 self.summary.append(sentence)
@@ -131,16 +138,27 @@ class Draft:
     def say(self, phrase: str, assertion: str = "") -> None:
         """Append a phrase; ``assertion`` replaces *affirmed* where the section says so (family, historical)."""
         operations, effects = _compile(phrase)
-        self.labels.update(effects)
+        self.labels.update(name for name in effects if name != _HARM)
+        first = len(self.pieces)
         for kind, a, b in operations:
             if kind == "text":
                 self.pieces.append((self._typo(a), "", ""))
             elif kind == "slot":
-                self.pieces.append((self.values[a], "", ""))
+                self._value(self.values[a])
             elif kind == "pick":
                 self.pieces.append((self._typo(self.dice.pick(a.split("|"))), "", ""))
             else:
                 self._term(a, assertion if assertion and b == "affirmed" else b)
+        if _HARM in effects:
+            keys = [key for _, key, _ in self.pieces[first:] if key]
+            named = {kind: [key for key in keys if LEXICON[key].kind == kind] for kind in ("CHEMICAL", "DISEASE")}
+            self.harms.update((drug, disease) for drug in named["CHEMICAL"] for disease in named["DISEASE"])
+
+    def _value(self, value: str) -> None:
+        before, key = _NAMING.get(value, (value, ""))
+        self.pieces.append((before, "", ""))
+        if key:
+            self.pieces.append((value[len(before) :], key, "historical"))
 
     def _term(self, key: str, assertion: str) -> None:
         term = LEXICON[key]
@@ -184,4 +202,4 @@ class Draft:
         if html:
             parts.append("</p></body></html>")
         labels = {name: name in self.labels for name in FIELDS}
-        return Finished("".join(parts), labels, tuple(entities), " ".join(self.summary))
+        return Finished("".join(parts), labels, tuple(entities), " ".join(self.summary), tuple(sorted(self.harms)))

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from clinical_assets.entities.relations.listing import are_listed, listed_judge
 from clinical_assets.entities.relations.model import RelationModel
 from clinical_assets.entities.relations.note_relations import relation_rows, trained_judge
-from clinical_assets.entities.relations.store import relation_model_name
 from clinical_assets.storage.entity_contracts import ENTITY_TABLES
 from clinical_assets.storage.lake import Lake, Written
 
@@ -20,6 +20,7 @@ _TABLE = "entities/relations"
 _COLUMNS = [
     "note_id", "note_sha256", "extractor", "model_revision", "adapter_sha", "prompt_sha", "decoding", "person_id", "note_date", "batch",
     "start", "end", "entity_type", "assertion", "entity_key", "concept_id",
+    "part", "influences",
 ]  # fmt: skip
 
 
@@ -36,7 +37,7 @@ class Related(NamedTuple):
 def relate_batch(
     lake: Lake, batch: str, trained: tuple[str, RelationModel] | None, *, made_at: datetime, run_id: str
 ) -> Related:
-    """Write the relations of a batch.
+    """Write the relations of a batch: as a language model listed them where one read the notes, else as the trained model decides.
 
     Mentions of another version of a note than the one that stands in the batch have none: they are made anew with the mentions.
 
@@ -52,13 +53,14 @@ def relate_batch(
     read = {(row["note_id"], row["text_sha256"]): row["text"] for row in notes.to_pylist()}
     rows = [row for row in mentions.to_pylist() if (row["note_id"], row["note_sha256"]) in read]
     texts = {note_id: text for (note_id, _), text in read.items()}
-    found = list(relation_rows(rows, texts, trained_judge(trained), made_at=made_at, run_id=run_id))
+    judge = listed_judge(rows) if are_listed(rows) else trained_judge(trained)
+    found = list(relation_rows(rows, texts, judge, made_at=made_at, run_id=run_id))
     schema = ENTITY_TABLES[_TABLE]
     written = lake.write(_TABLE, pa.Table.from_pylist(found, schema), schema, batch=batch)
     values = [row["value"] for row in found]
     return Related(
         written,
-        relation_model_name(trained[0] if trained else None),
+        judge(()).name,
         len({row["note_id"] for row in found}),
         values.count(True),
         values.count(None),

@@ -6,7 +6,7 @@ wording is told and nothing is decided: value is null, never false.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from clinical_assets.entities.relations.store import relation_model_name
 from clinical_assets.entities.relations.wording import Wording, find_wording
 from clinical_assets.storage.entity_contracts import ENTITY_IDENTITY
 
-__all__ = ["ASSERTED", "RELATION", "Decision", "Decisions", "Judge", "answered_judge", "relation_rows", "trained_judge"]
+__all__ = ["ASSERTED", "RELATION", "Decision", "Decisions", "Judge", "relation_rows", "trained_judge"]
 
 RELATION = "chemical_induces_disease"
 # Of these a person has or had it, or takes or took it; possible, negated, hypothetical and family are no statement of that.
@@ -63,28 +63,6 @@ def trained_judge(trained: tuple[str, RelationModel] | None) -> Judge:
     return judge
 
 
-def answered_judge(name: str, answers: Mapping[str, Collection[Pair]]) -> Judge:
-    """Return a judge that takes what another one answered, e.g. a language model that lists which chemicals influence which diseases.
-
-    Parameters
-    ----------
-    name
-        Who answered, with its digest.
-    answers
-        note_id as text -> pairs of keys that were listed. All other pairs of these notes are not a relation; notes that are not here, as
-        their answer could not be read, are undecided.
-    """
-
-    def judge(documents: Sequence[Document]) -> Decisions:
-        said = [
-            {pair: Decision(None, pair in answers[one.doc_id]) for pair in one.pairs()} if one.doc_id in answers else {}
-            for one in documents
-        ]
-        return Decisions(name, None, said)
-
-    return judge
-
-
 def relation_rows(
     mentions: Iterable[Mapping[str, Any]],
     texts: Mapping[int, str],
@@ -102,7 +80,7 @@ def relation_rows(
     texts
         note_id -> the text that was read. A note whose text is not there has no rows.
     judge
-        See `trained_judge` and `answered_judge`.
+        See `trained_judge` and `listing.listed_judge`.
 
     Raises
     ------

@@ -40,8 +40,8 @@ IDENTITY = {
 class Fake:
     """Lists words that it knows; fails where a text says so."""
 
-    def __init__(self, room: int = 10_000) -> None:
-        self.room, self.asked = room, list[str]()
+    def __init__(self, room: int = 10_000, influences: Sequence[tuple[str, str]] = ()) -> None:
+        self.room, self.asked, self.influences = room, list[str](), influences
 
     def token_count(self, text: str) -> int:
         return len(text)
@@ -55,7 +55,8 @@ class Fake:
                 continue
             drugs = tuple((word,) for word in ("imatinib", "made up") if word in text or word == "made up")
             diseases = tuple((word,) for word in ("chronic leukemia", "leukemia") if word in " ".join(text.split()))
-            yield index, Listed((drugs, diseases, ()), n_input_tokens=2, n_output_tokens=3)
+            pairs = tuple(pair for pair in self.influences if pair[1] in " ".join(text.split()))
+            yield index, Listed((drugs, diseases, pairs), n_input_tokens=2, n_output_tokens=3)
 
 
 def test_every_place_of_what_is_listed_is_a_mention_the_longest_first() -> None:
@@ -81,6 +82,33 @@ def test_a_long_note_is_read_in_parts_and_one_that_fails_leaves_nothing_known() 
     failed = next(LlmExtractor(Fake(room=100), IDENTITY).extract([text + " truncated"]))
     assert (failed.status, failed.found) == ("truncated", ())
     assert next(LlmExtractor(fake, IDENTITY).extract([" \n "])).status == "no_text"
+
+
+def test_an_influence_is_told_by_places_of_its_part_and_dropped_where_an_end_is_not_listed() -> None:
+    text = "He has chronic\nleukemia. imatinib, then imatinib. Again chronic leukemia."
+    pairs = [("imatinib", "chronic leukemia"), ("imatinib", "leukemia"), ("made up", "chronic leukemia")]
+    said = next(LlmExtractor(Fake(influences=pairs[:1]), IDENTITY).extract([text]))
+    first = text.index("chronic")
+    assert [(one.entity_type, one.part, one.influences) for one in said.found] == [
+        ("disease", 0, None),
+        ("chemical", 0, (first,)),
+        ("chemical", 0, (first,)),
+        ("disease", 0, None),
+    ]
+    dropped = next(LlmExtractor(Fake(influences=pairs), IDENTITY).extract([text])).n_dropped
+    assert dropped == said.n_dropped + 2, "leukemia stands nowhere but in a longer name, and made up not at all"
+    none = next(LlmExtractor(Fake(), IDENTITY).extract([text]))
+    assert [one.influences for one in none.found] == [None, (), (), None]
+
+
+def test_influences_of_later_parts_point_into_the_whole_text() -> None:
+    text = "Nothing here at all.\n" * 5 + "On imatinib: leukemia."
+    said = next(LlmExtractor(Fake(room=60, influences=[("imatinib", "leukemia")]), IDENTITY).extract([text]))
+    chemical, disease = said.found
+    assert chemical.influences == (disease.start,)
+    assert text[disease.start : disease.end] == "leukemia"
+    assert chemical.part == disease.part
+    assert chemical.part
 
 
 @given(

@@ -80,6 +80,35 @@ def test_all_means_every_usable_note(bench: Bench) -> None:
     assert bench.statuses() == {1: "extracted", 3: "extracted"}
 
 
+def test_influences_are_kept_with_their_mentions_also_over_a_failure(bench: Bench) -> None:
+    bench.land(CML, "third nausea")
+    away: list[str] = []
+
+    def says(text: str, said: Extraction) -> Extraction:
+        if text.startswith("third") and not away:
+            away.append(text)
+            raise ModelError("the server is away")
+        start = said.found[0].start
+        told = [
+            one._replace(part=0, influences=(start,) if one.entity_type == "chemical" else None) for one in said.found
+        ]
+        return said._replace(found=tuple(told))
+
+    with pytest.raises(ModelError):
+        bench.run(Scripted(says=says))
+    other = Scripted(says=says)
+    run = bench.run(other)
+    assert (other.asked, run.n_cached) == (["third nausea"], 1)
+    rows = [row for row in bench.rows() if row["note_id"] == 1]
+    first = min(row["start"] for row in rows)
+    assert {row["part"] for row in rows} == {0}
+    assert {(row["entity_type"], str(row["influences"])) for row in rows} == {
+        ("chemical", str([first])),
+        ("disease", "None"),
+    }
+    assert (bench.run(other).n_computed, len(other.asked)) == (0, 1)
+
+
 def test_an_unchanged_batch_opens_nobody(bench: Bench) -> None:
     bench.land(CML, NONE)
     first = bench.run(Scripted())

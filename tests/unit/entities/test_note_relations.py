@@ -10,7 +10,8 @@ import pytest
 
 from clinical_assets.entities.relations.batch import relate_batch
 from clinical_assets.entities.relations.learning import Parameters, train_relations
-from clinical_assets.entities.relations.note_relations import answered_judge, relation_rows, trained_judge
+from clinical_assets.entities.relations.listing import listed_judge
+from clinical_assets.entities.relations.note_relations import relation_rows, trained_judge
 from clinical_assets.entities.relations.verdicts import evidence_faults, n_without_mentions, worse_than_co_occurrence
 from clinical_assets.storage.contracts import NOTES
 from clinical_assets.storage.entity_contracts import MENTIONS
@@ -38,7 +39,7 @@ def noted(text: str, note_id: int = 1, assertions: dict[str, str] | None = None)
             "start": one.start, "end": one.end, "entity_type": one.entity_type, "text": name, "normalised": name.lower(),
             "is_abbreviation": False, "assertion": (assertions or {}).get(name, "affirmed"), "reason": None, "section": None,
             "entity_key": f"text:{name.lower()}", "concept_id": None, "concept_name": None, "vocabulary_id": None, "concept_code": None,
-            "link_score": None, "linker_sha": "", "confidence": None, "extracted_at": NOW, "run_id": "r",
+            "link_score": None, "linker_sha": "", "confidence": None, "part": None, "influences": None, "extracted_at": NOW, "run_id": "r",
         })  # fmt: skip
     return rows, document.text
 
@@ -77,13 +78,43 @@ def test_a_model_decides_by_its_threshold() -> None:
         assert row["value"] == (row["probability"] >= row["threshold"])
 
 
-def test_answers_of_another_judge_decide_what_they_were_given_for_and_nothing_else() -> None:
-    pair = ("text:imatinib", "text:rash")
-    judged = related("[Imatinib] and {rash} and {fever}.", answered_judge("llm@1", {"1": {pair}}))
-    assert judged["imatinib", "rash"]["value"] is True
-    assert judged["imatinib", "fever"]["value"] is False
-    unread = related("[Imatinib] and {rash} and {fever}.", answered_judge("llm@1", {"2": {pair}}))
-    assert {row["value"] for row in unread.values()} == {None}
+def listed(text: str, influences: dict[str, list[str]], parts: dict[str, int] | None = None) -> tuple[list[dict], str]:
+    """Rows as a language model leaves them: which diseases it lists for a chemical, and the part in which a mention stands (0)."""
+    rows, plain = noted(text)
+    at = {row["text"]: row["start"] for row in reversed(rows)}
+    for row in rows:
+        row |= {"extractor": "llm", "model_revision": "1", "decoding": "constrained_list"}
+        row["part"] = (parts or {}).get(row["text"], 0)
+        if row["entity_type"] == "chemical":
+            row["influences"] = [at[name] for name in influences.get(row["text"], ())]
+    return rows, plain
+
+
+def test_what_a_language_model_listed_is_held_and_what_it_was_not_asked_is_not_denied() -> None:
+    text = "[Imatinib] and {rash} and {fever}. Then {gout} and [imatinib]. Last {cough}."
+    rows, plain = listed(text, {"Imatinib": ["rash"], "imatinib": ["gout"]}, {"gout": 1, "imatinib": 1, "cough": 2})
+    found = relation_rows(rows, {1: plain}, listed_judge(rows), made_at=NOW, run_id="r")
+    values = {row["disease_key"]: row["value"] for row in found}
+    assert values == {"text:rash": True, "text:fever": False, "text:gout": True, "text:cough": None}
+    unread = relation_rows(
+        rows, {1: plain}, listed_judge([{**row, "note_id": 2} for row in rows]), made_at=NOW, run_id="r"
+    )
+    assert {row["value"] for row in unread} == {None}
+
+
+def test_a_batch_that_a_language_model_read_is_related_as_it_listed(tmp_path) -> None:
+    lake = Lake(tmp_path)
+    rows, plain = listed("[Imatinib] and {rash} and {fever}.", {"Imatinib": ["rash"]})
+    lake.write("notes/notes", stored({1: plain}), NOTES, batch="b1")
+    lake.write("entities/mentions", pa.Table.from_pylist(rows, MENTIONS), MENTIONS, batch="b1")
+    model = train_relations(*written(60), Parameters(n_trees=10, n_bags=1, n_folds=3, least_in_leaf=5))
+    done = relate_batch(lake, "b1", ("f" * 32, model), made_at=NOW, run_id="r")
+    told = {row["disease_key"]: row for row in lake.read("entities/relations", "b1").to_pylist()}
+    assert (done.relation_model, done.n_true, done.n_undecided) == ("llm@1", 1, 0)
+    assert {key: row["value"] for key, row in told.items()} == {"text:rash": True, "text:fever": False}
+    assert {(row["relation_model"], row["probability"], row["threshold"]) for row in told.values()} == {
+        ("llm@1", None, None)
+    }
 
 
 @pytest.mark.parametrize("assertion", ["negated", "family", "hypothetical", "possible"])

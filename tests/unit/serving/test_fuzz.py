@@ -20,6 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from clinical_assets.serving.audit import verify_audit
 from tests.unit.serving.conftest import BEARER
 
+# 413: what is too large is refused before anyone looks whether it is also wrong
+_REFUSED = {"checks": {"negative_data_rejection": {"expected-statuses": [400, 401, 404, 405, 413, 415, 422, 429]}}}
 EXAMPLES = int(os.environ.get("CLINICAL_FUZZ_EXAMPLES", "10"))
 
 
@@ -32,7 +34,8 @@ def schema(start, tmp_path: Path) -> Iterator[Any]:
         assert thread.is_alive()
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
-    yield schemathesis.openapi.from_url(f"http://127.0.0.1:{port}/openapi.json")
+    config = schemathesis.Config.from_dict(_REFUSED)
+    yield schemathesis.openapi.from_url(f"http://127.0.0.1:{port}/openapi.json", config=config)
     server.should_exit = True
     thread.join()
     assert verify_audit(tmp_path / "audit")[0] > 2
