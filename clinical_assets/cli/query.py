@@ -71,10 +71,15 @@ def render(result: QueryResult, output: str) -> str:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*result.columns, header_style="bold")
+    table = Table(header_style="bold")
+    for name in result.columns:
+        table.add_column(name, overflow="fold")  # a value that is cut is a wrong value
     for row in result.rows:
         table.add_row(*["" if value is None else str(value) for value in row])
-    console = Console(record=True, file=io.StringIO(), width=max(100, Console().width))
+    shown = Console()
+    # into a file or a pipe a row is a line, however long
+    width = max(100, shown.width) if shown.is_terminal else 100_000
+    console = Console(record=True, file=io.StringIO(), width=width)
     console.print(table)
     return console.export_text().rstrip()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from clinical_assets.cli.run import due_now
 from clinical_assets.settings import Settings
-from clinical_assets.storage.contracts import LAKE_TABLES
+from clinical_assets.storage.contracts import FAMILIES, LAKE_TABLES
 from clinical_assets.storage.lake import Lake
 
 __all__ = ["read_status", "status_lines"]
@@ -18,10 +18,13 @@ def read_status(settings: Settings) -> dict[str, Any]:
     lake = Lake(settings.lake)
     due, seen = due_now(settings, lake) if (settings.landing / "notes").is_dir() else ([], None)
     tables = {}
-    for table in LAKE_TABLES:
-        batches = lake.batches(table)
-        n_rows = sum(lake.n_rows(table, batch) for batch in batches)
-        tables[table] = {"batches": len(batches), "rows": n_rows + (lake.n_rows(table) if lake.has(table) else 0)}
+    for declared in LAKE_TABLES:
+        schema = declared.partition("/")[0]
+        members = [table for beginning in FAMILIES.get(declared, ()) for table in lake.tables(schema, beginning)]
+        for table in members or [declared]:
+            batches = lake.batches(table)
+            n_rows = sum(lake.n_rows(table, batch) for batch in batches)
+            tables[table] = {"batches": len(batches), "rows": n_rows + (lake.n_rows(table) if lake.has(table) else 0)}
     warehouse: dict[str, Any] = {"path": str(settings.warehouse), "exists": settings.warehouse.exists()}
     if settings.warehouse.exists():
         stat = settings.warehouse.stat()
@@ -40,8 +43,9 @@ def status_lines(found: dict[str, Any]) -> list[str]:
     due = found["landing"]["due"]
     lines.append(f"landing    {len(due)} batches due" + (f": {', '.join(due[:10])}" if due else ""))
     lines += [f"           {problem}" for problem in found["landing"]["problems"]]
+    wide = max((len(table) for table in found["lake"]), default=0) + 1
     lines += [
-        f"lake       {table:<18}{counts['batches']:>6} batches {counts['rows']:>12,} rows"
+        f"lake       {table:<{wide}}{counts['batches']:>6} batches {counts['rows']:>12,} rows"
         for table, counts in found["lake"].items()
     ]
     warehouse = found["warehouse"]

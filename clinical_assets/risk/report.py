@@ -66,6 +66,8 @@ def risk_figures(
     if moved:
         bars = [(column_name(row["detail"], names), row["value"], row["low"], row["high"]) for row in moved]
         title = f"{question.name}: {moved[0]['model']}, what moves the log-odds"
+        if moved[0]["model"] != model:
+            title += f"\n(the promoted model is {model}, which has no such contributions)"
         found["contributions"] = contribution_figure(bars, n=moved[0]["n"], title=title)
     return {f"risk_{question.name}_{kind}": png for kind, png in found.items()}
 

@@ -157,7 +157,13 @@ def verify_audit(folder: Path) -> tuple[int, str]:
     ------
     AuditBroken
         At the first line that does not follow from the one before.
+    FileNotFoundError
+        If the folder is not there: what is gone is not verified.
     """
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"{folder}: no audit is here; `clinical-assets serve` keeps one, or look where CLINICAL_DATA points"
+        )
     n, head = 0, _GENESIS
     files = sorted(folder.glob(_FILES))
     for path in files:

@@ -34,9 +34,10 @@ def run_server(deployment: Settings, settings: ServingSettings, host: str, port:
         pass  # what is wrong with the audit is said before a port is taken
     app = build_app(settings, study, tokens, deployment_engines(deployment, study), deployment.audit, open_engines=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("nmslib").setLevel(logging.WARNING)  # it would tell every step of its loading
     # uvicorn's access log would write whatever stands in an address; the gate logs calls without it.
     config = uvicorn.Config(
-        app, host=host, port=port, access_log=False, log_config=None, log_level="warning", server_header=False,
+        app, host=host, port=port, access_log=False, log_config=None, log_level="info", server_header=False,
         proxy_headers=False, timeout_keep_alive=30, timeout_graceful_shutdown=30, lifespan="on",
     )  # fmt: skip
     server = uvicorn.Server(config)

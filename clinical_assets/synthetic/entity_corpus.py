@@ -1,4 +1,4 @@
-"""A small annotated corpus for the demo: notes of persons who are in no demo hospital, and case reports with drug-induced diseases.
+"""A small annotated corpus for the demo: notes of persons who are in no demo hospital, case reports with drug-induced diseases, results.
 
 Written as PubTator files, the form in which public corpora come. Gold follows from what was written, only; every word is made from a seed.
 """
@@ -6,7 +6,7 @@ Written as PubTator files, the form in which public corpora come. Gold follows f
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +16,15 @@ from clinical_assets.synthetic.dice import Dice
 from clinical_assets.synthetic.hospital import build_person
 from clinical_assets.synthetic.lexicon import LEXICON
 from clinical_assets.synthetic.note_text import Entity
-from clinical_assets.synthetic.note_writer import write_notes
+from clinical_assets.synthetic.note_writer import Landed, write_notes
+from clinical_assets.synthetic.odd_notes import lab_printout
 from clinical_assets.synthetic.write import publish
 
 __all__ = ["CORPUS_FILES", "corpus_pubtator", "write_corpus"]
 
 CORPUS_FILES = {"train": "demo_train.PubTator.txt", "dev": "demo_dev.PubTator.txt"}
-_SIZES = {"train": (70, 70), "dev": (25, 25)}  # notes, case reports
+_SIZES = {"train": (150, 50), "dev": (30, 20)}  # notes, case reports
+_NOTES_A_PRINTOUT = 20
 _OTHER_SEED = 7_000_003  # added to the hospital's: the same laws, other persons
 _TYPES = {"CHEMICAL": "Chemical", "DISEASE": "Disease"}
 _CODES = {c.concept_id: f"{c.vocabulary}:{c.code}" for c in CONCEPTS.values()}
@@ -65,10 +67,12 @@ class _Document:
 def corpus_pubtator(split: str, *, seed: int = 20250630) -> str:
     """Return one split (train or dev) as a PubTator file; the same seed, the same text."""
     n_notes, n_reports = _SIZES[split]
+    n_printouts = n_notes // _NOTES_A_PRINTOUT
     offset = list(_SIZES).index(split)
     notes = _notes(seed + _OTHER_SEED + offset, n_notes, split)
     reports = (_report(Dice(seed, 1_000 * offset + i, 91), f"{split}_report_{i + 1}") for i in range(n_reports))
-    return "\n".join(_block(document) for document in (*notes, *reports))
+    printouts = (_printout(Dice(seed, 1_000 * offset + i, 92), f"{split}_printout_{i + 1}") for i in range(n_printouts))
+    return "\n".join(_block(document) for document in (*notes, *reports, *printouts))
 
 
 def write_corpus(landing: Path, *, seed: int = 20250630) -> list[Path]:
@@ -91,16 +95,21 @@ def _block(document: _Document) -> str:
 
 
 def _notes(seed: int, n: int, split: str) -> Iterator[_Document]:
-    """Yield n notes of other persons, at most two of each; line ends become blanks, so that offsets stay."""
+    """Yield n notes of other persons, at most two of each; line ends become blanks, so that offsets stay.
+
+    One in three tells of a harm: among all notes so few do that nothing could be learned from these.
+    """
     config, index, made = HospitalConfig(seed=seed, n_persons=n), 0, 0
-    while made < n:
+    left = {True: n // 3, False: n - n // 3}
+    while any(left.values()):
         chart = build_person(config, index)
         index += 1
         told = [
             note for note in write_notes(chart, seed) if note.gold is not None and not note.text.startswith("<html>")
         ]
-        for note in told[: min(2, n - made)]:
+        for note in _two(told, left):
             assert note.gold is not None
+            left[bool(note.gold.harms)] -= 1
             title = "Clinic note."
             text = re.sub(r"[\r\n\t]", " ", note.text)
             made += 1
@@ -110,9 +119,24 @@ def _notes(seed: int, n: int, split: str) -> Iterator[_Document]:
             yield _Document(f"{split}_note_{made}", title, text, mentions, relations)
 
 
+def _two(told: list[Landed], left: Mapping[bool, int]) -> list[Landed]:
+    """Return the first note that tells of a harm and the first that does not, where such are still wanted."""
+    firsts = (
+        next((note for note in told if note.gold is not None and bool(note.gold.harms) is tells), None)
+        for tells in (True, False)
+        if left[tells]
+    )
+    return [note for note in firsts if note is not None]
+
+
 def _mention(entity: Entity, shift: int) -> tuple[int, int, str, str]:
     code = _coded(entity.key)
     return entity.start + shift, entity.end + shift, _TYPES[entity.kind], code
+
+
+def _printout(dice: Dice, doc_id: str) -> _Document:
+    """Write laboratory results, which name no disease: who never saw any takes LDH for one."""
+    return _Document(doc_id, "Laboratory results.", " ".join(lab_printout(dice, dice.whole(2, 4)).split()), ())
 
 
 def _report(dice: Dice, doc_id: str) -> _Document:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import duckdb
 
+from clinical_assets.labels.assertion import AssertionEngine, Section, SectionIndex
 from clinical_assets.labels.folding import fold
 from clinical_assets.labels.sentences import sentence_spans
+from clinical_assets.notes.sections import find_sections
 from clinical_assets.storage.lake import Lake
 
 __all__ = ["MAX_QUESTION", "Passage", "search"]
@@ -53,7 +55,8 @@ class Passage:
     words
         Words of the question that are in it.
     entities
-        (entity_key, assertion) of the question's entities in it; the assertion is empty for documents.
+        (entity_key, assertion) of the question's entities in it, as entities/mentions has it; where a note was not extracted, of the
+        first name in the sentence. Empty for documents.
     n_same
         How many sentences say the same, word for word (copied notes); this is the latest.
     text
@@ -105,7 +108,8 @@ def search(
     -------
     list of Passage
         Ranked by BM25 (Robertson & Zaragoza 2009, k1 1.2, b 0.75) of sentences, with document frequencies of whole texts; an entity of
-        the question counts like a word. Equal sentences are put together. Empty where nothing is found.
+        the question counts like a word, and no sentence counts as shorter than the mean. Equal sentences are put together. Empty where
+        nothing is found.
 
     Raises
     ------
@@ -128,7 +132,7 @@ def search(
         terms = _Terms([word for word in words if word not in covered], forms)
         texts = _texts(connection, terms, persons, documents and persons is None)
     ranked = sorted(_passages(texts, terms), key=lambda p: (-p.score, p.source, p.doc_id, p.start))
-    return _distinct(ranked)[:limit]
+    return _assessed(_distinct(ranked)[:limit], texts, terms)
 
 
 class _Terms:
@@ -245,7 +249,8 @@ def _passages(texts: Sequence[_Found], terms: _Terms) -> list[Passage]:
     for (one, start, end), length in zip(sentences, lengths, strict=True):
         text = one.row["text"][start:end]
         folded = fold(text)
-        damped = _K1 * (1 - _B + _B * length / mean)
+        # being longer than usual costs; being shorter is no merit: "Nausea." answers less than the sentence that says after what
+        damped = _K1 * (1 - _B + _B * max(length, mean) / mean)
         counts = {word: len(pattern.findall(folded)) for word, pattern in zip(terms.words, words, strict=True)}
         held = tuple(word for word, n in counts.items() if n)
         said = {key: assertion for low, high, key, assertion in one.mentions if start <= low and high <= end}
@@ -264,6 +269,29 @@ def _passages(texts: Sequence[_Found], terms: _Terms) -> list[Passage]:
     return out
 
 
+def _assessed(passages: Sequence[Passage], texts: Sequence[_Found], terms: _Terms) -> list[Passage]:
+    """Assess the entities of notes that no extractor read."""
+    text_of = {one.row["note_id"]: one.row["text"] for one in texts if one.row["note_id"] is not None}
+    engine = AssertionEngine()
+    out = []
+    for passage in passages:
+        text = text_of.get(passage.note_id)
+        unknown = text is not None and any(not assertion for _, assertion in passage.entities)
+        if text is None or not unknown:
+            out.append(passage)
+            continue
+        sections = SectionIndex(
+            Section(one.section, one.heading_start, one.body_start, one.body_end) for one in find_sections(text)
+        )
+        told = []
+        for key, known in passage.entities:
+            place = re.search(terms.forms[key], fold(passage.text))
+            start, end = (passage.start + at for at in place.span()) if place and not known else (0, 0)
+            told.append((key, engine.assess(text, start, end, sections).category if end else known))
+        out.append(replace(passage, entities=tuple(told)))
+    return out
+
+
 def _distinct(ranked: Sequence[Passage]) -> list[Passage]:
     """Put sentences of equal words together; the latest of them stands for all."""
     groups: dict[str, list[Passage]] = {}
@@ -272,5 +300,5 @@ def _distinct(ranked: Sequence[Passage]) -> list[Passage]:
     out = []
     for group in groups.values():
         latest = max(group, key=lambda p: (p.date, p.doc_id))
-        out.append(Passage(**{**latest.__dict__, "score": group[0].score, "n_same": len(group)}))
+        out.append(replace(latest, score=group[0].score, n_same=len(group)))
     return out

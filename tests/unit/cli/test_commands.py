@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 from clinical_assets.cli.main import app
 from clinical_assets.cli.ui import dagster_home, run_ui
 from clinical_assets.settings import Settings
+from clinical_assets.storage.contracts import LABELS
+from clinical_assets.storage.lake import Lake
 
 runner = CliRunner()
 
@@ -57,6 +59,22 @@ def test_status_of_an_empty_deployment(data: Path) -> None:
     assert found["lake"]["notes/notes"] == {"batches": 0, "rows": 0}
     assert found["warehouse"]["exists"] is False
     assert "none yet" in runner.invoke(app, ["status"]).output
+
+
+def test_status_counts_the_models_of_a_family_by_name(data: Path) -> None:
+    lake = Lake(data / "lake")
+    for table in ("labels/models", "labels/llm_one"):
+        lake.declare(table, LABELS)
+    lake.write("labels/llm_one", LABELS.empty_table(), LABELS, batch="b1")
+    told = json.loads(runner.invoke(app, ["status", "--json"]).output)["lake"]
+    assert told["labels/llm_one"] == {"batches": 1, "rows": 0}
+    assert "labels/models" not in told
+
+
+def test_verifying_an_audit_that_is_not_there_is_an_error(data: Path) -> None:
+    refused = runner.invoke(app, ["verify-audit"])
+    assert refused.exit_code == 1
+    assert "no audit is here" in refused.output
 
 
 def test_the_demo_hospital_never_mixes_with_other_data(data: Path) -> None:

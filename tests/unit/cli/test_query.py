@@ -76,6 +76,13 @@ def test_formats_and_cells_that_a_spreadsheet_would_execute(warehouse: Path) -> 
         render(result, "xml")
 
 
+def test_no_value_of_a_table_is_cut(warehouse: Path) -> None:
+    long = "x" * 300
+    shown = render(run_query(warehouse, f"select '{long}' as a, 'end' as b", max_rows=5), "table")
+    assert long in shown
+    assert "end" in shown
+
+
 def test_the_dictionary_holds_every_column_with_its_comment(warehouse: Path) -> None:
     text, n_columns = dictionary_markdown(warehouse)
     assert n_columns == 2

@@ -24,6 +24,8 @@ TEXTS = {
     3: "Seen for a sprained ankle. Ibuprofen as needed.",
     4: "Seen for a sprained ankle. Ibuprofen as needed.",
     5: "Imatinib was stopped. \x1b[31m Rash\x1b[0m of both arms.",
+    6: "Vomiting. Vomiting came with imatinib in the second week of treatment, as she says. Denies Imatinib abuse.",
+    7: "Fever. Fever was seen today. He came with a long story that nobody of us who sat there could follow to the end.",
 }
 
 
@@ -88,6 +90,19 @@ def test_another_name_of_the_entity_counts_and_its_assertion_is_told(lake: Lake)
     assert found[5, 0].entities == (("concept:1", "historical"),)
 
 
+def test_a_short_sentence_is_no_better_for_being_short(lake: Lake) -> None:
+    found = [p.text for p in search(lake, "vomiting imatinib", persons=[6])]
+    assert found[0].startswith("Vomiting came with imatinib")
+    scores = {p.text: p.score for p in search(lake, "fever", persons=[7])}
+    assert scores["Fever."] == scores["Fever was seen today."] > 0
+
+
+def test_the_assertion_of_a_note_that_nobody_extracted_is_told_too(lake: Lake) -> None:
+    found = {p.text: p.entities for p in search(lake, "imatinib", persons=[6])}
+    assert found["Denies Imatinib abuse."] == (("concept:1", "negated"),)
+    assert [entities for text, entities in found.items() if "second week" in text] == [(("concept:1", "affirmed"),)]
+
+
 def test_copied_sentences_count_once_and_the_latest_is_cited(lake: Lake) -> None:
     found = search(lake, "ibuprofen")
     assert [(p.note_id, p.n_same) for p in found] == [(4, 2)]
@@ -110,7 +125,7 @@ def test_questions_that_cannot_be_asked(lake: Lake, question: str, problem: str)
     "question", ["' or imatinib=1 --", "imatinib'); drop table texts; --", "imatinib \\b.* (((", "vomiting \x00 \u202e"]
 )
 def test_odd_questions_are_only_words(lake: Lake, question: str) -> None:
-    assert all("imatinib" in question or "vomiting" in p.text for p in search(lake, question))
+    assert all("imatinib" in question or "vomiting" in p.text.lower() for p in search(lake, question))
 
 
 def test_the_command_prints_without_control_characters_and_logs_nothing(
