@@ -176,7 +176,13 @@ def release(loaded: Loaded) -> None:
     """Give the memory of a model back."""
     import torch
 
-    loaded.model = loaded.tokenizer = None
+    model, loaded.model, loaded.tokenizer = loaded.model, None, None
+    if loaded.device == "cpu" and not getattr(model, "is_quantized", False):
+        # The module is in a cycle, so its weights are let go by name: collecting garbage looks at every object of a process, which
+        # takes half a second beside Dagster's definitions, for each model and batch.
+        model.to("meta")
+        return
+    del model
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
