@@ -9,6 +9,8 @@ from clinical_assets.statistics.bootstrap import interval, person_weights
 
 __all__ = ["spearman"]
 
+_Floats = npt.NDArray[np.float64]
+
 
 def spearman(
     x: npt.ArrayLike,
@@ -48,17 +50,34 @@ def spearman(
         raise ValueError("x and y must be finite; leave out what is undefined before")
     if a.size < 3:
         return float("nan"), float("nan"), float("nan")
-    estimate = _of_ranks(a, b)
+    first, second = _Ranked(a), _Ranked(b)
+    estimate = _of_ranks(first, second, np.ones(a.size))
     if np.isnan(estimate) or np.unique(people).size < 2:
         return estimate, float("nan"), float("nan")
     weights, index = person_weights(people, n_replicates, seed)
-    drawn = [np.repeat(np.arange(a.size), row[index]) for row in weights]
-    return estimate, *interval([_of_ranks(a[items], b[items]) for items in drawn], level)
+    return estimate, *interval([_of_ranks(first, second, row[index].astype(np.float64)) for row in weights], level)
 
 
-def _of_ranks(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
-    from scipy.stats import rankdata
+class _Ranked:
+    """Values that are sorted once: how often each item is drawn then gives all ranks without sorting again."""
 
-    if a.size < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
+    def __init__(self, values: _Floats) -> None:
+        found, self._code = np.unique(values, return_inverse=True)
+        self._n_values = found.size
+
+    def ranks(self, drawn: _Floats) -> _Floats | None:
+        """Return the mean rank of each item where item i stands `drawn[i]` times; None where all that is drawn is of one value."""
+        held = np.bincount(self._code, drawn, self._n_values)
+        if np.count_nonzero(held) < 2:
+            return None
+        ranks: _Floats = (np.cumsum(held) - (held - 1) / 2)[self._code]
+        return ranks
+
+
+def _of_ranks(a: _Ranked, b: _Ranked, drawn: _Floats) -> float:
+    n = drawn.sum()
+    x, y = a.ranks(drawn), b.ranks(drawn)
+    if n < 3 or x is None or y is None:
         return float("nan")
-    return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
+    x, y = x - drawn @ x / n, y - drawn @ y / n
+    return float((drawn * x) @ y / np.sqrt(((drawn * x) @ x) * ((drawn * y) @ y)))
