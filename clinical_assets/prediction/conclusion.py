@@ -111,9 +111,10 @@ def conclusions(
         if d == "test" and metric == "parsed_rate" and (r["value"] or 0) < 1
     ]
     said += [f"{model} answered {rate:.1%} of the test rows; the others count as wrong." for model, rate in unread]
-    said += [
-        f"{model} has not answered this question (it failed, or was not run) and is not judged." for model in missing
-    ]
+    if missing:
+        said.append(
+            f"Not judged, as they have not answered this question (not asked yet, or failed; job predict asks all): {', '.join(missing)}."
+        )
     return said
 
 

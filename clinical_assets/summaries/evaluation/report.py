@@ -75,8 +75,10 @@ def _targets(connection: Any) -> list[str]:
             one.target.metric,
             f"{'at least' if one.target.at_least else 'at most'} {one.target.bound:g}",
             f"{_with_limits(one.value, one.low, one.high)} ({one.target.mean})",
+            f"{one.other_mean:.3f}",
             f"{one.n:,}",
-            "met" if one.is_met else "**missed**",
+            ("met" if one.is_met else "**missed**")
+            + ("" if one.target.is_met(one.other_mean) == one.is_met else ", not so by the other mean"),
         )
         for one in reached(connection)
     ]
@@ -84,7 +86,10 @@ def _targets(connection: Any) -> list[str]:
         "",
         "## Targets",
         "",
-        *(_table(("summarizer", "metric", "target", "value", "notes", ""), rows) or ["No summaries yet."]),
+        *(
+            _table(("summarizer", "metric", "target", "value", "other mean", "notes", ""), rows)
+            or ["No summaries yet."]
+        ),
     ]
 
 

@@ -50,6 +50,11 @@ class Reached:
         return self.macro if self.target.mean == "macro" else self.micro
 
     @property
+    def other_mean(self) -> float:
+        """The mean that is not judged: micro pools the notes, so that long ones weigh more."""
+        return self.micro if self.target.mean == "macro" else self.macro
+
+    @property
     def is_met(self) -> bool:
         """Whether it is reached."""
         return self.target.is_met(self.value)

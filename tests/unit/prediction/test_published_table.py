@@ -95,7 +95,8 @@ def test_no_model_of_the_published_table_beats_always_yes_and_that_is_said_first
     assert len(pairs) == 13 * 12 / 2
     said = conclusions([*results, *gains], pairs, constant, ["gone"])
     assert said[0].startswith("No model beats always yes (accuracy 61.0%, F1 75.8% on 59 test rows)")
-    assert said[-1].startswith("gone has not answered")
+    assert said[-1].startswith("Not judged")
+    assert said[-1].endswith(": gone.")
     assert (
         said[-2]
         == "Recommendation: use none of them on these features; more patients or other features are needed first."

@@ -43,11 +43,22 @@ ill as (
 ),
 
 against as (
-    select 'contraindicated' as finding, takes.fact as drug, ill.fact as condition, labels.*
+    select
+        'contraindicated' as finding,
+        takes.drug_concept_id,
+        labels.drug_name,
+        labels.condition_concept_id,
+        labels.condition_name,
+        labels.source,
+        takes.fact as drug,
+        ill.fact as condition
     from labels
     inner join takes using (drug_concept_id)
     inner join ill on ill.condition_concept_id = labels.condition_concept_id and ill.fact.person_id = takes.fact.person_id
     where labels.kind = 'contraindication'
+    qualify row_number() over (
+        partition by takes.fact.person_id, takes.drug_concept_id, labels.condition_concept_id order by labels.label_row
+    ) = 1
 ),
 
 indicated as (
@@ -60,15 +71,22 @@ indicated as (
 
 off_label as (
     select
+        'no_indication_on_record' as finding,
         takes.drug_concept_id,
-        takes.fact as drug,
+        any_value(labels.drug_name) as drug_name,
         string_agg(distinct labels.condition_name, ' | ' order by labels.condition_name) as condition_name,
         string_agg(distinct labels.source, ' | ' order by labels.source) as source,
-        any_value(labels.drug_name) as drug_name
+        takes.fact as drug
     from takes
     inner join labels on labels.drug_concept_id = takes.drug_concept_id and labels.kind = 'indication'
     anti join indicated on indicated.drug_concept_id = takes.drug_concept_id and indicated.person_id = takes.fact.person_id
     group by takes.drug_concept_id, takes.fact
+),
+
+findings as (
+    select * from against
+    union all by name
+    select * from off_label
 )
 
 select
@@ -91,29 +109,4 @@ select
     condition.last_note_id as condition_note_id,
     condition.last_note_start as condition_note_start,
     condition.last_note_end as condition_note_end
-from against
-qualify row_number() over (partition by person_id, drug_concept_id, condition_concept_id order by label_row) = 1
-
-union all
-
-select
-    drug.person_id as person_id,
-    'no_indication_on_record' as finding,
-    drug_concept_id,
-    drug_name,
-    null::bigint as condition_concept_id,
-    condition_name,
-    source as label_source,
-    drug.found_in as drug_found_in,
-    drug.concept_id as drug_fact_concept_id,
-    drug.structured_last_date as drug_last_record,
-    drug.last_note_id as drug_note_id,
-    drug.last_note_start as drug_note_start,
-    drug.last_note_end as drug_note_end,
-    null::varchar as condition_found_in,
-    null::bigint as condition_fact_concept_id,
-    null::date as condition_last_record,
-    null::bigint as condition_note_id,
-    null::integer as condition_note_start,
-    null::integer as condition_note_end
-from off_label
+from findings
