@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,11 +17,10 @@ from typing import Any
 
 from clinical_assets.labels.adapter_choice import FOLLOWS
 
-__all__ = ["Execution", "on_one_processor", "processes_beside"]
+__all__ = ["Execution", "processes_beside"]
 
 _MOST_PROCESSES = 4  # this one among them
 _WORTH_A_PROCESS = 3  # batches each: a process needs some ten seconds of processor time before it starts
-_Batches = deque[tuple[str, Sequence[Any] | None]]  # and the assets that are made of each, all of them for None
 
 
 @contextlib.contextmanager
@@ -67,40 +66,23 @@ class Execution:
             )
         return result.success, time.monotonic() - started
 
-    def split(self, job: str, group: str) -> tuple[list[Any], list[Any]]:
-        """Return the assets of a job that follow from assets of a folder (the first part of their keys), and the others."""
-        import dagster as dg
-
-        graph = self.defs.resolve_asset_graph()
-        within = dg.AssetSelection.key_prefixes(group).downstream().resolve(graph)
-        keys = sorted(self.defs.resolve_job_def(job).asset_layer.executable_asset_keys)
-        return [key for key in keys if key in within], [key for key in keys if key not in within]
-
-    def run_batches(
-        self,
-        job: str,
-        batches: Sequence[str],
-        beside: Executor | None = None,
-        parts: Mapping[str, Sequence[Any]] | None = None,
-    ) -> list[str]:
+    def run_batches(self, job: str, batches: Sequence[str], beside: Executor | None = None) -> list[str]:
         """Run a job for each batch, here and, where there are batches enough, in the processes beside; return what failed.
 
-        The processes share the instance like the runs of the UI do, and each batch is a run of its own. Of a batch in `parts` only these
-        assets are made.
+        The processes share the instance like the runs of the UI do, and each batch is a run of its own.
         """
-        known = parts or {}
-        todo, failed = deque((batch, known.get(batch)) for batch in batches), list[str]()
+        todo, failed = deque(batches), list[str]()
         n = min((os.cpu_count() or 1) - 1, len(batches) // _WORTH_A_PROCESS - 1, _MOST_PROCESSES - 1)
         threads = (
             []
             if beside is None
             else [threading.Thread(target=_feed, args=(beside, job, todo, failed)) for _ in range(n)]
         )
-        with on_one_processor() if threads else contextlib.nullcontext():
+        with _on_one_processor() if threads else contextlib.nullcontext():
             for thread in threads:
                 thread.start()
-            for batch, assets in _taken(todo):
-                failed += [] if self.run(job, batch, assets=assets)[0] else [batch]
+            for batch in _taken(todo):
+                failed += [] if self.run(job, batch)[0] else [batch]
             for thread in threads:
                 thread.join()
         return [batch for batch in batches if batch in failed]
@@ -114,26 +96,25 @@ class Execution:
         return self._parts[key]
 
 
-def _taken(todo: _Batches) -> Iterator[tuple[str, Sequence[Any] | None]]:
+def _taken(todo: deque[str]) -> Iterator[str]:
     """Yield what is left, one by one; several may take."""
     with contextlib.suppress(IndexError):
         while True:
             yield todo.popleft()
 
 
-def _feed(beside: Executor, job: str, todo: _Batches, failed: list[str]) -> None:
+def _feed(beside: Executor, job: str, todo: deque[str], failed: list[str]) -> None:
     """Give a process one batch after the other. A process that dies fails its batch, and those that nobody else takes."""
-    for batch, assets in _taken(todo):
+    for batch in _taken(todo):
         try:
-            ok = beside.submit(_run_here, job, batch, assets).result()
+            ok = beside.submit(_run_here, job, batch).result()
         except Exception:  # noqa: BLE001 - whatever became of it: the batch is not done
             ok = False
         failed += [] if ok else [batch]
 
 
 @contextlib.contextmanager
-def on_one_processor() -> Iterator[None]:
-    """Let torch use one processor, as the others are taken."""
+def _on_one_processor() -> Iterator[None]:
     import torch
 
     before = torch.get_num_threads()
@@ -156,5 +137,5 @@ def _here() -> Execution:
     return Execution(build_defs(), dg.DagsterInstance.get())
 
 
-def _run_here(job: str, batch: str, assets: Sequence[Any] | None) -> bool:
-    return _here().run(job, batch, assets=assets)[0]
+def _run_here(job: str, batch: str) -> bool:
+    return _here().run(job, batch)[0]

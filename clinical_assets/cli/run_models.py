@@ -10,7 +10,7 @@ from typing import Any
 
 from clinical_assets.adapters.registry import verdict_on
 from clinical_assets.adapters.retraining import why_train
-from clinical_assets.cli.execution import Execution, on_one_processor
+from clinical_assets.cli.execution import Execution
 from clinical_assets.labels.demo_models import Order, demo_orders, train_order
 from clinical_assets.labels.model_labels import question_of
 from clinical_assets.language_models.adapter_pointers import pointed_at
@@ -35,10 +35,6 @@ class Training:
     def wait_for(self, entries: list[ModelEntry]) -> None:
         """Wait until these models are there, or nothing more comes of them."""
         wait(self._running[entry.name][1] for entry in entries if entry.name in self._running)
-
-    def is_done(self) -> bool:
-        """Tell whether nothing is being trained, or waits for it."""
-        return all(future.done() for _, future in self._running.values())
 
     def finish(self) -> None:
         """Train here what nobody has begun, and wait for the rest.
@@ -74,23 +70,16 @@ def prepare_models(
 
 
 def process_notes(execution: Execution, lake: Lake, training: Training, beside: Executor, say: Say) -> list[str]:
-    """Summaries, entities, vectors and labels of the notes in scope, batch by batch; return what failed."""
-    started, batches = time.monotonic(), lake.batches("notes/intakes")
-    failed, missed, parts = list[str](), list[str](), dict[str, Any]()
+    """Summaries, vectors and labels of the notes in scope, batch by batch; return what failed."""
+    failed = []
     if execution.has("train_demo_models"):
-        asking, rest = execution.split("process_note_batch", "models")
-        # what asks no demo model is made while they are still trained
-        with on_one_processor():
-            while not training.is_done() and len(parts) < len(batches):
-                batch = batches[len(parts)]
-                missed += [] if execution.run("process_note_batch", batch, assets=rest)[0] else [batch]
-                parts[batch] = asking
-        begun = time.monotonic()
+        started = time.monotonic()
         training.finish()
         ok, _ = execution.run("train_demo_models")
-        say(f"demo models: {'ready' if ok else 'FAILED'} after {time.monotonic() - begun:.1f} s more")
+        say(f"demo models: {'ready' if ok else 'FAILED'} after {time.monotonic() - started:.1f} s more")
         failed += [] if ok else ["demo models"]
-    missed = sorted({*missed, *execution.run_batches("process_note_batch", batches, beside, parts)})
+    started, batches = time.monotonic(), lake.batches("notes/intakes")
+    missed = execution.run_batches("process_note_batch", batches, beside)
     n = len(batches) - len(missed)
     say(f"notes in scope processed: {n} of {len(batches)} batches in {time.monotonic() - started:.1f} s")
     return failed + [f"notes in scope of {batch}" for batch in missed]

@@ -105,6 +105,7 @@ OMOP: dict[str, pa.Schema] = {
     "concept_relationship": _schema(
         "concept_id_1:c! concept_id_2:c! relationship_id:s! valid_start_date:d! valid_end_date:d! invalid_reason:s"
     ),
+    "concept_synonym": _schema("concept_id:c! concept_synonym_name:s! language_concept_id:c!"),
     "vocabulary": _schema(
         "vocabulary_id:s! vocabulary_name:s! vocabulary_reference:s vocabulary_version:s vocabulary_concept_id:c!"
     ),

@@ -1,4 +1,4 @@
-"""Vocabulary tables of the demo hospital: concept, concept_ancestor, concept_relationship, vocabulary, cdm_source.
+"""Vocabulary tables of the demo hospital: concept, concept_ancestor, concept_relationship, concept_synonym, vocabulary, cdm_source.
 
 Every concept that a fact uses has a row, every concept is its own ancestor at distance 0 (as in OMOP), and the
 hierarchies that concept sets need are there: CML over its phases and skin infiltration, ingredients over clinical
@@ -12,12 +12,14 @@ import pyarrow as pa
 from clinical_assets.synthetic.code_families import FAMILY_CONCEPTS
 from clinical_assets.synthetic.concepts import CONCEPTS, Concept, cid
 from clinical_assets.synthetic.config import HospitalConfig
+from clinical_assets.synthetic.lexicon import LEXICON
 from clinical_assets.synthetic.omop_schema import OMOP, assemble
 
 __all__ = ["ANCESTORS", "descendants", "vocabulary_tables"]
 
 _FIRST = 719_163  # 1970-01-01
 _LAST = 767_009  # 2100-12-31
+_ENGLISH = 4_180_186
 
 # child -> parent, by concept key
 _PARENTS = {
@@ -48,6 +50,22 @@ def _ancestors() -> tuple[tuple[int, int, int], ...]:
             rows.append((cid(current), concept.concept_id, level))
     rows += [(concept.concept_id, concept.concept_id, 0) for concept in FAMILY_CONCEPTS]
     return tuple(sorted(rows))
+
+
+def _synonyms() -> list[tuple[int, str]]:
+    """Return (concept_id, another name), sorted: how notes spell out a disease, as SNOMED's synonyms do.
+
+    Abbreviations are left out, and so is what stands for two concepts.
+    """
+    names: dict[str, set[int]] = {}
+    for term in LEXICON.values():
+        if term.kind == "DISEASE" and term.concept_id:
+            for surface in term.surfaces:
+                if len(surface) > 3 and surface[1:] == surface[1:].lower():
+                    names.setdefault(surface.lower(), set()).add(term.concept_id)
+    own = {concept.concept_id: concept.name.lower() for concept in CONCEPTS.values()}
+    single = {(min(ids), name) for name, ids in names.items() if len(ids) == 1}
+    return sorted((id_, name) for id_, name in single if own.get(id_) != name)
 
 
 ANCESTORS: tuple[tuple[int, int, int], ...] = _ancestors()
@@ -106,6 +124,16 @@ def vocabulary_tables(config: HospitalConfig) -> dict[str, pa.Table]:
         },
         len(pairs),
     )
+    others = _synonyms()
+    synonym = assemble(
+        OMOP["concept_synonym"],
+        {
+            "concept_id": [id_ for id_, _ in others],
+            "concept_synonym_name": [name for _, name in others],
+            "language_concept_id": [_ENGLISH] * len(others),
+        },
+        len(others),
+    )
     names = sorted({row.vocabulary for row in concepts})
     vocabulary = assemble(
         OMOP["vocabulary"],
@@ -136,6 +164,7 @@ def vocabulary_tables(config: HospitalConfig) -> dict[str, pa.Table]:
         "concept": concept,
         "concept_ancestor": ancestor,
         "concept_relationship": relationship,
+        "concept_synonym": synonym,
         "vocabulary": vocabulary,
         "cdm_source": source,
     }
