@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["TRAIN_ADAPTERS", "build_jobs"]
 
 TRAIN_ADAPTERS = "train_adapters"
+# What entities are linked to; without it the first extraction knows no synonym.
+_VOCABULARY = [["omop", name] for name in ("concept", "concept_relationship", "concept_synonym")]
 _RISK_INPUTS = [["risk", name] for name in ("windows", "attrition", "pre_index_codes", "charlson")]
 
 
@@ -48,7 +50,7 @@ def build_jobs(
     Checks `on_demand` are in none of them, and `daily` ones not in the build of the warehouse.
     """
     labels = [key for key in per_batch if key not in intake]
-    scope = dg.AssetSelection.assets(["notes", "labelling_scope"], ["ops", "batches"], *_RISK_INPUTS)
+    scope = dg.AssetSelection.assets(["notes", "labelling_scope"], ["ops", "batches"], *_RISK_INPUTS, *_VOCABULARY)
     with_models = [
         _job("train_demo_models", dg.AssetSelection.assets(*models), "Train the demo models that are not there yet."),
         _job(
@@ -106,8 +108,8 @@ def build_jobs(
         _job(
             "find_notes_in_scope",
             (scope | (scope.upstream() & dg.AssetSelection.assets(*warehouse))).without_checks(),
-            "Build the part of the warehouse that says which notes models are asked about, and whom the risk question; the whole build "
-            "tests it.",
+            "Build the part of the warehouse that says which notes models are asked about, whom the risk question, and what things are "
+            "called; the whole build tests it.",
         ),
         _job(
             "summarize_note_batch",

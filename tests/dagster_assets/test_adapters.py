@@ -18,6 +18,7 @@ from clinical_assets.study.load import DEFAULT_STUDY, load_study
 from definitions import build_defs
 from resources.deployment import DeploymentResource
 from resources.partitions import NOTE_BATCHES_NAME
+from tests.dagster_assets.builds import part
 from tests.dagster_assets.demo_weights import put
 from tests.dagster_assets.ticks import evaluate
 from tests.hospital import CANARY, CML, NONE, Hospital, note
@@ -120,7 +121,7 @@ def test_a_better_adapter_is_promoted_labels_and_stands_in_the_registry(
     assert again[CHAIN[0]]["was_there_already"]
     assert again[CHAIN[0]]["adapter_sha"] == digest
 
-    run("build_warehouse_job")
+    run("build_warehouse_job", asset_selection=part(run.defs, "adapters/*", "labels/evaluation"))
     assert query(annotated, "select adapter_sha, task, model, status, n_test from adapters.registry") == [
         (digest, "labels", "demo_mistral", "promoted", shown[CHAIN[1]]["n_notes"])
     ]

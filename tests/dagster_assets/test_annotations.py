@@ -13,6 +13,7 @@ import pytest
 from clinical_assets.annotations.claims import sha256_of
 from clinical_assets.storage.contracts import SPLITS
 from clinical_assets.storage.lake import Lake
+from tests.dagster_assets.builds import build
 from tests.dagster_assets.test_automation import Harness
 from tests.hospital import CML, NONE, note
 
@@ -106,7 +107,8 @@ def test_the_warehouse_shows_them_and_an_adjudicator_settles(landed, instance, t
     )
     land(landed, "boss.json", [label(1, CML, True, "boss")])
     defs = build_defs(deployment=DeploymentResource(data=str(landed.data), study=str(study)))
-    assert defs.resolve_job_def("build_warehouse_job").execute_in_process(instance=instance).success
+    wanted = ("manual_labels", "annotation_splits", "annotator_agreement", "annotations")
+    assert build(defs, instance, *(f"labels/{table}" for table in wanted)).success
     assert query(landed, "select note_id, value, status, n_annotators, adjudication from labels.manual_labels order by 1") == [
         (1, True, "labelled", 3, "adjudicated"), (2, False, "labelled", 2, "agreed"),
     ]  # fmt: skip
@@ -135,8 +137,8 @@ def test_a_leak_stops_the_build(landed, execute) -> None:
     assert not (landed.data / "warehouse" / "clinical.duckdb").exists()
 
 
-def test_the_queue_goes_out_and_the_answers_come_back(landed, execute, defs, instance) -> None:
-    execute("build_warehouse_job")
+def test_the_queue_goes_out_and_the_answers_come_back(landed, defs, instance) -> None:
+    build(defs, instance, "labels/review_queue", "ops/batches")
     config = {"ops": {"annotations__review_export": {"config": {"format": "label_studio", "n": 5}}}}
     done = defs.resolve_job_def("export_review_queue").execute_in_process(instance=instance, run_config=config)
     shown = {

@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from clinical_assets.storage.lake import Lake
+from tests.dagster_assets.builds import build
 from tests.hospital import CML, NONE, Hospital, note
 
 
@@ -168,12 +169,12 @@ def test_a_corrected_note_is_the_only_one_labelled_again(hospital, execute) -> N
     assert (shown["n_computed"], shown["n_cached"]) == (1, 1)
 
 
-def test_a_note_that_lands_again_in_a_later_batch_counts_once(hospital, execute) -> None:
+def test_a_note_that_lands_again_in_a_later_batch_counts_once(hospital, execute, defs, instance) -> None:
     hospital.land("2024-01", note(1, 1, CML), note(2, 2, NONE))
     hospital.land("2024-02", note(1, 1, NONE))
     for batch in ("2024-01", "2024-02"):
         execute("materialize_note_batch", batch)
-    execute("build_warehouse_job")
+    build(defs, instance, "notes/note_index", "labels/regex_labels")
     assert query(hospital, "select note_id, batch, n_versions from notes.note_index order by 1") == [
         (1, "2024-02", 2),
         (2, "2024-01", 1),
@@ -209,11 +210,11 @@ def test_a_missing_omop_table_stops_the_build_before_dbt_and_the_old_warehouse_s
     assert query(hospital, "select count(*) from omop.drug_exposure") == [(1,)]
 
 
-def test_a_failing_dbt_test_leaves_the_old_warehouse_and_shows_the_failed_check(built, execute) -> None:
+def test_a_failing_dbt_test_leaves_the_old_warehouse_and_shows_the_failed_check(built, defs, instance) -> None:
     hospital = built
     person = hospital.omop / "person.csv"
     person.write_text(person.read_text() + "1,8507,1999,,\n", encoding="utf-8")
-    result = execute("build_warehouse_job", raises=False)
+    result = build(defs, instance, "omop/person", raises=False)
     assert not result.success
     assert any("row_key_stg_omop__person_person_id" in name and not passed for name, passed in checks(result).items())
     assert query(hospital, "select count(*) from omop.person") == [(3,)]

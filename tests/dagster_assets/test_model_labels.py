@@ -8,6 +8,7 @@ import pytest
 
 from clinical_assets.storage.lake import Lake
 from resources.partitions import NOTE_BATCHES_NAME
+from tests.dagster_assets.builds import build
 from tests.dagster_assets.demo_weights import put
 from tests.dagster_assets.ticks import evaluate
 from tests.hospital import CANARY, CML, NONE, note
@@ -35,7 +36,7 @@ def scope_events(instance) -> dict[str, int]:
     return counts
 
 
-def test_notes_in_scope_are_labelled_by_every_demo_model_once(ready, execute, instance) -> None:
+def test_notes_in_scope_are_labelled_by_every_demo_model_once(ready, execute, defs, instance) -> None:
     # person 1 has an index; of their notes the latest stands. Persons 2 and 3 have none.
     ready.land("b1", note(1, 1, CML), note(2, 2, NONE), note(3, 1, CML.replace("Gleevec", "dasatinib"), "2020-06-01"))
     execute("materialize_note_batch", "b1")
@@ -72,7 +73,14 @@ def test_notes_in_scope_are_labelled_by_every_demo_model_once(ready, execute, in
             "none",
         )
 
-    execute("build_warehouse_job")
+    build(
+        defs,
+        instance,
+        "notes/labelling_scope",
+        "labels/model_labels",
+        "labels/current_labels",
+        "labels/evaluation_summary",
+    )
     assert scope_events(instance) == {"b1": 1}  # nothing about the batch changed
     with duckdb.connect(str(ready.data / "warehouse" / "clinical.duckdb"), read_only=True) as connection:
         counted = connection.execute(

@@ -11,6 +11,7 @@ import pytest
 from clinical_assets.storage.lake import Lake
 from clinical_assets.storage.summary_contracts import SUMMARIES
 from clinical_assets.summaries.spans import Span, render
+from tests.dagster_assets.builds import build
 from tests.hospital import CANARY, CML, note
 
 LONG = (
@@ -49,7 +50,7 @@ def checks(result) -> dict[str, bool]:
     return {f"{c.asset_key.path[-1]}:{c.check_name}": c.passed for c in result.get_asset_check_evaluations()}
 
 
-def test_two_stages_on_good_and_bad_notes(everyone, execute, instance) -> None:
+def test_two_stages_on_good_and_bad_notes(everyone, execute, defs, instance) -> None:
     everyone.land(
         "b1",
         note(1, 1, LONG),
@@ -114,7 +115,7 @@ def test_two_stages_on_good_and_bad_notes(everyone, execute, instance) -> None:
     assert versions(changed) != versions(first)
     assert "Hb 9.9" in {r["note_id"]: r["text"] for r in lake.read(STAGES[1], "b1").to_pylist()}[1]
 
-    built = execute("build_warehouse_job")
+    built = build(defs, instance, "summaries/*", "report/summary_figures")
     assert_evaluated(everyone, built)
     with duckdb.connect(str(everyone.data / "warehouse" / "clinical.duckdb"), read_only=True) as connection:
         counted = connection.execute(
