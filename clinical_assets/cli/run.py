@@ -96,10 +96,11 @@ def materialize_everything(*, say: Callable[[str], None]) -> None:
         training = train_meanwhile(settings, study, beside)
         execution = Execution(defs, instance)
         execution.run("observe_landing")
+        # those of the lake too: Dagster's own records may be new, or another machine's
+        instance.add_dynamic_partitions(NOTE_BATCHES_NAME, sorted({*lake.batches("notes/intakes"), *due}))
         for position, (batch, job) in enumerate(
             [(b, "materialize_note_batch") for b in due] + [(b, "label_note_batch") for b in unlabelled], start=1
         ):
-            instance.add_dynamic_partitions(NOTE_BATCHES_NAME, [batch])
             ok, seconds = execution.run(job, batch)
             say(f"[{position}/{len(due) + len(unlabelled)}] {batch}: {'done' if ok else 'FAILED'} in {seconds:.1f} s")
             failed += [] if ok else [batch]

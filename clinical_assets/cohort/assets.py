@@ -171,6 +171,12 @@ def build_cohort_assets(
 def _report_scope(context: dg.AssetExecutionContext, key: dg.AssetKey, warehouse: WarehouseResource) -> None:
     """Record, for each batch whose notes in scope changed, that they did."""
     with warehouse.reader().get_connection() as connection:
+        batches = "select 1 from duckdb_tables() where schema_name = 'ops' and table_name = 'batches'"
+        if connection.execute(batches).fetchone() is None:
+            context.log.warning(
+                "ops/batches was never built: it is not recorded which batches have which notes in scope"
+            )
+            return
         digests = scope_digests(connection)
     for batch, (digest, n) in digests.items():
         known = context.instance.fetch_materializations(

@@ -138,7 +138,7 @@ def test_a_leak_stops_the_build(landed, execute) -> None:
 
 
 def test_the_queue_goes_out_and_the_answers_come_back(landed, defs, instance) -> None:
-    build(defs, instance, "labels/review_queue", "ops/batches")
+    build(defs, instance, "labels/review_queue")
     config = {"ops": {"annotations__review_export": {"config": {"format": "label_studio", "n": 5}}}}
     done = defs.resolve_job_def("export_review_queue").execute_in_process(instance=instance, run_config=config)
     shown = {
