@@ -51,7 +51,7 @@ def _citation(passage: Passage) -> str:
 
 
 def _said(passage: Passage) -> str:
-    said = [f"{key} {assertion}".strip() for key, assertion in passage.entities]
+    said = [f"{what} {assertion}".strip() for what, assertion in (*passage.entities, *passage.said)]
     return f" ({', '.join(said)})" if said else ""
 
 

@@ -45,7 +45,7 @@ def status_lines(found: dict[str, Any]) -> list[str]:
     lines += [f"           {problem}" for problem in found["landing"]["problems"]]
     wide = max((len(table) for table in found["lake"]), default=0) + 1
     lines += [
-        f"lake       {table:<{wide}}{counts['batches']:>6} batches {counts['rows']:>12,} rows"
+        f"lake       {table:<{wide}}{counts['batches'] or '-':>6} batches {counts['rows']:>12,} rows"
         for table, counts in found["lake"].items()
     ]
     warehouse = found["warehouse"]

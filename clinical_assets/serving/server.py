@@ -33,7 +33,11 @@ def run_server(deployment: Settings, settings: ServingSettings, host: str, port:
     with AuditLog(deployment.audit):
         pass  # what is wrong with the audit is said before a port is taken
     app = build_app(settings, study, tokens, deployment_engines(deployment, study), deployment.audit, open_engines=True)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # without the names of loggers: uvicorn's for all that it says is "uvicorn.error"
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger(__name__).info(
+        f"serving on http://{host}:{port}, audit in {deployment.audit}; /health tells which tasks are loaded"
+    )
     logging.getLogger("nmslib").setLevel(logging.WARNING)  # it would tell every step of its loading
     # uvicorn's access log would write whatever stands in an address; the gate logs calls without it.
     config = uvicorn.Config(

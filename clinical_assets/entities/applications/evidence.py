@@ -51,9 +51,11 @@ class Passage:
     start, end
         Offsets of the sentence in the text of the note or document.
     score
-        BM25 over words and entities; comparable within one question only.
+        BM25 over words and entities, times the share of them that is held; comparable within one question only.
     words
         Words of the question that are in it.
+    said
+        (word, assertion) of those words, of a note; empty for documents.
     entities
         (entity_key, assertion) of the question's entities in it, as entities/mentions has it; where a note was not extracted, of the
         first name in the sentence. Empty for documents.
@@ -74,6 +76,7 @@ class Passage:
     date: str = ""
     corpus: str = ""
     words: tuple[str, ...] = ()
+    said: tuple[tuple[str, str], ...] = ()
     entities: tuple[tuple[str, str], ...] = ()
     n_same: int = 1
 
@@ -107,9 +110,9 @@ def search(
     Returns
     -------
     list of Passage
-        Ranked by BM25 (Robertson & Zaragoza 2009, k1 1.2, b 0.75) of sentences, with document frequencies of whole texts; an entity of
-        the question counts like a word, and no sentence counts as shorter than the mean. Equal sentences are put together. Empty where
-        nothing is found.
+        Ranked by BM25 (Robertson & Zaragoza 2009, k1 1.2, b 0.75) of sentences, with document frequencies of whole texts, times the share
+        of the question's words and entities that the sentence holds; an entity counts like a word, and no sentence counts as shorter
+        than the mean. Equal sentences are put together. Empty where nothing is found.
 
     Raises
     ------
@@ -143,6 +146,7 @@ class _Terms:
         self.forms = {key: _any_of(names) for key, names in forms.items()}
         self.patterns = [rf"\b{word}s?\b" for word in words]
         self.weights: dict[str, float] = {}
+        self.n_asked = len(words) + len(forms)
 
     def weigh(self, n: int, seen: Mapping[str, int]) -> None:
         """Inverse document frequencies, of n texts."""
@@ -259,37 +263,48 @@ def _passages(texts: Sequence[_Found], terms: _Terms) -> list[Passage]:
             continue
         score = sum(terms.weights[word] * counts[word] * (_K1 + 1) / (counts[word] + damped) for word in held)
         score += sum(terms.weights[key] * (_K1 + 1) / (1 + damped) for key in named)
+        # else ten sentences about the drug alone come before the one about the drug and its harm
+        score *= (len(held) + len(named)) / terms.n_asked
         row = one.row
         out.append(
             Passage(
                 row["source"], row["doc_id"], start, end, round(score, 4), text, row["note_id"], row["person_id"], row["date"],
-                row["corpus"], held, tuple(sorted((key, said.get(key, "")) for key in named)),
+                row["corpus"], held, (), tuple(sorted((key, said.get(key, "")) for key in named)),
             )
         )  # fmt: skip
     return out
 
 
 def _assessed(passages: Sequence[Passage], texts: Sequence[_Found], terms: _Terms) -> list[Passage]:
-    """Assess the entities of notes that no extractor read."""
+    """Assess the words of notes, and the entities of those that no extractor read."""
     text_of = {one.row["note_id"]: one.row["text"] for one in texts if one.row["note_id"] is not None}
     engine = AssertionEngine()
     out = []
     for passage in passages:
         text = text_of.get(passage.note_id)
-        unknown = text is not None and any(not assertion for _, assertion in passage.entities)
-        if text is None or not unknown:
+        if text is None:
             out.append(passage)
             continue
         sections = SectionIndex(
             Section(one.section, one.heading_start, one.body_start, one.body_end) for one in find_sections(text)
         )
-        told = []
-        for key, known in passage.entities:
-            place = re.search(terms.forms[key], fold(passage.text))
-            start, end = (passage.start + at for at in place.span()) if place and not known else (0, 0)
-            told.append((key, engine.assess(text, start, end, sections).category if end else known))
-        out.append(replace(passage, entities=tuple(told)))
+        words = tuple(
+            (word, _assertion(engine, text, sections, passage, terms.patterns[terms.words.index(word)]))
+            for word in passage.words
+        )
+        told = tuple(
+            (key, known or _assertion(engine, text, sections, passage, terms.forms[key]))
+            for key, known in passage.entities
+        )
+        out.append(replace(passage, said=words, entities=told))
     return out
+
+
+def _assertion(engine: AssertionEngine, text: str, sections: SectionIndex, passage: Passage, pattern: str) -> str:
+    place = re.search(pattern, fold(passage.text))
+    if place is None:
+        return ""
+    return engine.assess(text, passage.start + place.start(), passage.start + place.end(), sections).category
 
 
 def _distinct(ranked: Sequence[Passage]) -> list[Passage]:

@@ -17,7 +17,9 @@ _NOTE = "Seen together more, or less, often than expected; not caused. Rows with
 
 
 def application_figures(connection: duckdb.DuckDBPyConnection, *, smallest: int) -> dict[str, bytes]:
-    """Return name -> PNG: a forest plot of the published drug-event pairs, and the series with the strongest alarm (else the largest).
+    """Return name -> PNG: a forest plot of the published drug-event pairs, and a series of months.
+
+    The series is that of the strongest alarm; without any, the one with the most months that may be shown.
 
     `connection` reads the published warehouse; months with 1 to below `smallest` persons are left out.
     """
@@ -27,14 +29,14 @@ def application_figures(connection: duckdb.DuckDBPyConnection, *, smallest: int)
         f"order by ic_low desc nulls last, drug_key, event_key limit {_PAIRS}"
     ).fetchall()
     figures = {"drug_event_pairs": forest_figure(pairs)}
-    # the strongest alarm that may be shown; without any, the series with the most persons
     loudest = (
         connection.sql(
             "select source, domain, entity_key from applications.trend_alarms "
             f"where is_alarm and n >= {int(smallest)} and window_months = 1 order by q_value, entity_key, month limit 1"
         ).fetchall()
         or connection.sql(
-            "select source, domain, entity_key from applications.monthly_counts group by all order by sum(n) desc, entity_key limit 1"
+            "select source, domain, entity_key from applications.monthly_counts group by all "
+            f"order by count(*) filter (n >= {int(smallest)}) desc, sum(n) desc, entity_key limit 1"
         ).fetchall()
     )
     if loudest:
@@ -93,7 +95,7 @@ def trend_figure(
     loud = [(month, n) for month, n in alarms if not 0 < n < smallest]
     months, heights = [month for month, _ in loud], [n for _, n in loud]
     axes.plot(months, heights, color=COLOURS[1], marker="x", linestyle="none", markersize=9, label="alarm")  # type: ignore[arg-type]
-    axes.set(title=title, ylabel="Persons")
+    axes.set(title=title, ylabel="Persons", ylim=(0, None))
     if loud:
         axes.legend(frameon=False, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)

@@ -103,6 +103,16 @@ def test_the_assertion_of_a_note_that_nobody_extracted_is_told_too(lake: Lake) -
     assert [entities for text, entities in found.items() if "second week" in text] == [(("concept:1", "affirmed"),)]
 
 
+def test_what_holds_more_of_the_question_comes_first_and_a_denial_is_told(lake: Lake) -> None:
+    found = search(lake, "vomiting rash fever imatinib", documents=False)
+    held = [len(p.words) + len(p.entities) for p in found]
+    assert held == sorted(held, reverse=True)
+    assert held[0] == 2
+    note = next(p for p in found if p.note_id == 2 and "vomiting" in p.words)
+    assert dict(note.said)["vomiting"] == "negated"
+    assert all(not p.said for p in search(lake, "vomiting") if p.source == "document")
+
+
 def test_copied_sentences_count_once_and_the_latest_is_cited(lake: Lake) -> None:
     found = search(lake, "ibuprofen")
     assert [(p.note_id, p.n_same) for p in found] == [(4, 2)]
