@@ -109,11 +109,10 @@ class Answers:
         if note_id in self._spans or note_id not in self._kept:
             return self._spans.get(note_id, ())
         spans, low, high = self._kept[note_id]
-        part = spans.slice(low, high - low)
-        columns = (part[name].to_pylist() for name in Found._fields)
+        rows = spans.slice(low, high - low).select(list(Found._fields)).to_pylist()
         return tuple(
-            Found(*values, None if influences is None else tuple(influences))
-            for *values, influences in zip(*columns, strict=True)
+            Found(**{**row, "influences": None if row["influences"] is None else tuple(row["influences"])})
+            for row in rows
         )
 
     def notes_table(self) -> pa.Table:
