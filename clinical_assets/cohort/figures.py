@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from clinical_assets.cohort.outcomes import DAYS_PER_YEAR, curves
@@ -32,11 +33,17 @@ def study_figures(connection: duckdb.DuckDBPyConnection, *, smallest: int) -> di
     sources = connection.sql(
         "select indication || ': ' || sources, n from published.imatinib_overlaps order by indication, n_sources desc, sources"
     ).fetchall()
+    # most combinations are of few persons: a row that says only "withheld" says nothing
+    told = [(fill(label, 70), n) for label, n in sources if n is not None] or sources
+    left_out = f" {len(sources) - len(told)} more combinations are withheld." if len(told) < len(sources) else ""
     note = f"Counts from 1 to {smallest - 1}, and those that would give them away, are withheld."
     figures = {
         "attrition": bars_figure(_counts(attrition), title="Persons left after each rule", xlabel="Persons", note=note),
         "imatinib_sources": bars_figure(
-            _counts(sources), title="Persons with imatinib, by indication and sources that name it", xlabel="Persons", note=note
+            _counts(told),
+            title="Persons with imatinib, by indication and sources that name it",
+            xlabel="Persons",
+            note=note + left_out,
         ),
     }  # fmt: skip
     by_outcome: dict[tuple[str, str], dict[str, Curve]] = {}

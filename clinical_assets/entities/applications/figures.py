@@ -96,6 +96,10 @@ def trend_figure(
     months, heights = [month for month, _ in loud], [n for _, n in loud]
     axes.plot(months, heights, color=COLOURS[1], marker="x", linestyle="none", markersize=9, label="alarm")  # type: ignore[arg-type]
     axes.set(title=title, ylabel="Persons", ylim=(0, None))
+    if not any(n >= smallest for _, n in counts):
+        axes.text(
+            0.5, 0.5, f"no month has {smallest} persons or more", ha="center", va="center", transform=axes.transAxes
+        )
     if loud:
         axes.legend(frameon=False, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
