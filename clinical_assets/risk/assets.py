@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from clinical_assets.risk.chain import drift_rows, evaluate_question, freeze, promoted_cell, score_rows
 from clinical_assets.risk.model_store import load_frozen, promoted_digest, save_frozen
+from clinical_assets.risk.opening import report_opening
 from clinical_assets.risk.question import ask, cohort_rows
 from clinical_assets.risk.report import evaluation_tables, risk_figures, tripod_table
 from clinical_assets.risk.windows import NobodyIndexed, require_somebody
@@ -205,7 +206,8 @@ def risk_report(
     write_figures(settings.report / "figures", figures)
     digest = promoted_digest(settings.models / f"risk_{question.name}")
     tripod = tripod_table(question, evaluation, attrition, digest)
-    tables = f"# {question.name}\n{evaluation_tables(evaluation)}"
+    opening = report_opening(question, evaluation.to_pylist(), model, digest, figures)
+    tables = f"{opening}{evaluation_tables(evaluation)}"
     settings.report.mkdir(parents=True, exist_ok=True)
     (settings.report / f"tripod_ai_{question.name}.md").write_text(tripod, encoding="utf-8")
     (settings.report / f"risk_{question.name}.md").write_text(tables, encoding="utf-8")

@@ -11,6 +11,7 @@ import pytest
 
 from clinical_assets.risk.chain import evaluate_question, mean_risks
 from clinical_assets.risk.features import Features, dense_block, vector_block
+from clinical_assets.risk.opening import report_opening
 from clinical_assets.risk.question import Asked
 from clinical_assets.risk.report import evaluation_tables, risk_figures, tripod_table
 from clinical_assets.storage.lake import Lake
@@ -100,6 +101,11 @@ def test_a_question_from_features_to_every_number_and_again(tmp_path: Path) -> N
         in tables
     )
     assert tables.count("\n## ") == len(ANALYSES)
+    opening = report_opening(QUESTION, rows, name, "d", figures)
+    assert f"Out of fold, of {persons.size:,} persons with" in opening
+    assert f"AUROC minus counts/logistic: {gained['value']:+.3f} ({gained['low']:+.3f} to" in opening
+    assert f"| {name} (promoted) | " in opening
+    assert "`figures/risk_lupus_roc.png`" in opening
     assert "| 23a Performance | AUROC 0." in tripod_table(QUESTION, done.evaluation, [("index", N)], "d")
 
 
@@ -108,6 +114,7 @@ def test_with_too_few_events_nothing_is_claimed(tmp_path: Path, n_cases: int) ->
     done = evaluate_question(asked(n_cases), QUESTION, smallest=11, lake=Lake(tmp_path))
     (row,) = done.evaluation.to_pylist()
     assert (row["status"], row["value"], row["n_events"]) == ("insufficient", None, n_cases)
+    assert f"No model is claimed: {row['reason']}." in report_opening(QUESTION, [row], "", None, ())
     assert row["reason"] == f"{n_cases} cases and {140 - n_cases} controls; at least 10 of each are needed"
     assert (done.model, done.promoted, done.out_of_fold.num_rows) == (None, None, 0)
     assert "no model is claimed: " in tripod_table(QUESTION, done.evaluation, [("index", N)], None)
