@@ -81,12 +81,14 @@ def ranking_figure(
         said = [_said(*area) for area in areas[name]]
         axes.set_title(f"{name}\nAUROC {said[0]}\nAUPRC {said[1]}", fontsize=7.5)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+        axes.set_xlabel("false positive rate; recall", fontsize=7)
         axes.tick_params(labelsize=7)
         axes.spines[["top", "right"]].set_visible(False)
+    grid[0].set_ylabel("true positive rate; precision", fontsize=7)
     grid[0].legend(frameon=False, fontsize=6.5, loc="lower right")
     figure.suptitle(f"{title} (n = {truth.size:,}, {int(truth.sum()):,} yes)", fontsize=10)
     figure.supxlabel(
-        "ROC: false positive rate; the other: recall. Grey: chance. Limits: 95 %, from drawing persons.",
+        "Solid: ROC. Dashed: precision by recall. Grey: chance. Limits: 95 %, from drawing persons.",
         fontsize=7,
         color="0.35",
     )
