@@ -31,7 +31,7 @@ from clinical_assets.storage.failpoints import failpoint
 from clinical_assets.storage.lake import ContractError, Lake, Written, content_digest
 from clinical_assets.study.model import Study
 
-__all__ = ["EntityRun", "extract_batch", "wanted_notes"]
+__all__ = ["EntityRun", "extract_batch", "model_errors", "wanted_notes"]
 
 _STAMP = "rows"  # in a partition's metadata: digest of what its rows are made of besides the answers
 _PUT_BY_SECONDS = 30.0
@@ -96,7 +96,7 @@ def extract_batch(
     for tables in (TABLES, SHELF):
         work.answers.read(lake, tables, batch, work.texts, chosen.identity)
     n_cached = len(work.answers.notes)
-    with withhold_messages(ContractError, OSError, ExtractorError, ExtractionError, *_model_errors()):
+    with withhold_messages(ContractError, OSError, ExtractorError, ExtractionError, *model_errors()):
         n_computed = work.extract(log)
         notes, mentions = work.write()
     return _told(lake, batch, EntityRun(notes, mentions, n_cached, n_computed, round(time.monotonic() - started, 3)))
@@ -111,8 +111,8 @@ def _told(lake: Lake, batch: str, run: EntityRun) -> EntityRun:
     return run
 
 
-def _model_errors() -> tuple[type[Exception], ...]:
-    # Their messages are ours, and hold no text of a note.
+def model_errors() -> tuple[type[Exception], ...]:
+    """Return the errors of models: their messages are ours, and hold no text of a note."""
     from clinical_assets.entities.tagger_store import TaggerError
     from clinical_assets.language_models.devices import DeviceError
     from clinical_assets.language_models.loading import ModelError

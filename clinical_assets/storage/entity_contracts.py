@@ -286,7 +286,12 @@ EXTRACTION_SCORES = pa.schema(
         column(
             "extractor", pa.string(), "Who extracted; baselines (gazetteer, co-occurrence) among them", nullable=False
         ),
-        column("model_revision", pa.string(), "Its digest or revision", nullable=False),
+        column(
+            "model_revision",
+            pa.string(),
+            "Its digest or revision; that of its adapter where it has one",
+            nullable=False,
+        ),
         column("entity_type", pa.string(), "chemical | disease | all; all for relations", nullable=False),
         column("matching", pa.string(), "strict (same characters and type) | overlap", nullable=False),
         column("average", pa.string(), "micro | document (mean over documents)", nullable=False),

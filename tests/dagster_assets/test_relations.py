@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import dagster as dg
 import networkx
 import pyarrow as pa
 import pytest
 
 from clinical_assets.entities.corpora.store import store_corpora
+from clinical_assets.entities.extraction import Extraction
 from clinical_assets.entities.relations.assets import SCORE_BATCH, SCORE_TABLE
 from clinical_assets.storage.contracts import LAKE_TABLES, NOTES
 from clinical_assets.storage.entity_contracts import MENTIONS
@@ -45,7 +48,20 @@ def passed(result) -> dict[str, bool]:
     return {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
 
 
-def test_from_a_corpus_to_relations_of_notes_to_a_graph_of_persons(lake, hospital, execute) -> None:
+@contextlib.contextmanager
+def listing(study, settings, log):
+    """A language model that lists nothing."""
+
+    class Lister:
+        name, model_revision, adapter_sha = "lists_nothing", "1", ""
+
+        def extract(self, texts):
+            yield from (Extraction(()) for _ in texts)
+
+    yield Lister()
+
+
+def test_from_a_corpus_to_relations_of_notes_to_a_graph_of_persons(lake, hospital, execute, monkeypatch) -> None:
     # notes 1 to 3 say it, note 4 denies it
     found = [noted(TOLD, i) for i in (1, 2, 3)]
     found.append(noted("No {rash} on [imatinib].", 4, {"rash": "negated"}))
@@ -57,10 +73,16 @@ def test_from_a_corpus_to_relations_of_notes_to_a_graph_of_persons(lake, hospita
     assert metadata(undecided, "entities/relations")["n_undecided"] == 4
     assert {row["value"] for row in lake.read("entities/relations", "b1").to_pylist()} == {None}
 
+    # where a language model reads the notes, it is judged beside the others
+    monkeypatch.setattr("clinical_assets.entities.relations.assets.studys_lister", listing)
     trained = execute("train_relation_model")
-    assert passed(trained) == {"model_finds_more_than_co_occurrence": True}
+    (check,) = trained.get_asset_check_evaluations()
+    assert check.check_name == "model_finds_more_than_co_occurrence"
+    assert check.metadata["not_better"].value == ["demo dev relations_found_entities lists_nothing"]
     scores = lake.read(SCORE_TABLE, SCORE_BATCH).to_pylist()
-    assert {row["extractor"] for row in scores} == {"lightgbm", "co_occurrence_abstract", "co_occurrence_sentence"}
+    assert {row["extractor"] for row in scores} == {
+        "lightgbm", "co_occurrence_abstract", "co_occurrence_sentence", "lists_nothing",
+    }  # fmt: skip
 
     related = execute("relate_note_batch", "b1")
     told = metadata(related, "entities/relations")

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from clinical_assets.entities.batch import model_errors
 from clinical_assets.entities.corpora.annotated import CorpusError
 from clinical_assets.entities.corpora.evaluation import evaluate
 from clinical_assets.entities.corpora.figures import balance_figure
@@ -13,6 +14,7 @@ from clinical_assets.entities.corpora.splits import corpus_of_path
 from clinical_assets.entities.corpora.store import CORPUS_TABLES, read_placed, store_corpora
 from clinical_assets.entities.corpora.training import gather, read_background, settings_for, train_and_keep
 from clinical_assets.entities.corpora.vocabulary import vocabulary_names
+from clinical_assets.entities.lister import studys_lister
 from clinical_assets.entities.spacy_extractor import load_spacy_extractor
 from clinical_assets.entities.tagger_store import TaggerError
 from clinical_assets.notes.errors import UnreadableBatch
@@ -21,6 +23,7 @@ from clinical_assets.statistics.plots import markdown_image
 from clinical_assets.storage.entity_contracts import CORPUS_PROFILE, EXTRACTION_ERRORS, EXTRACTION_SCORES
 from clinical_assets.storage.lake import ContractError
 from resources.deployment import DeploymentResource
+from resources.gpu import GPU_POOL
 from resources.lake import LakeResource
 from resources.warehouse import WarehouseResource
 
@@ -111,6 +114,7 @@ def ner_model(
 
 @dg.multi_asset(
     name="score_extractors",
+    pool=GPU_POOL,  # a language model is judged where one reads the notes
     specs=[
         dg.AssetSpec(
             key,
@@ -135,11 +139,11 @@ def ner_model(
 def score_extractors(
     context: dg.AssetExecutionContext, lake: LakeResource, deployment: DeploymentResource
 ) -> Iterator[dg.MaterializeResult]:
-    """Let the trained model and the names of each train split extract from what they did not see, and judge them."""
-    store = lake.open()
-    with withhold_messages(*_SAFE):
-        extractor = load_spacy_extractor(deployment.settings().models)
-        scores, errors = evaluate(read_placed(store), [extractor], context.log.info)
+    """Let the trained model, the study's language model and names of each train split extract from what they did not see; judge them."""
+    store, settings, log = lake.open(), deployment.settings(), context.log.info
+    with withhold_messages(*_SAFE, *model_errors()), studys_lister(deployment.load_study(), settings, log) as lister:
+        extractor = load_spacy_extractor(settings.models)
+        scores, errors = evaluate(read_placed(store), [extractor, *([lister] if lister else [])], log)
         tables = ((scores, EXTRACTION_SCORES), (errors, EXTRACTION_ERRORS))
         for key, (rows, schema) in zip(SCORE_KEYS, tables, strict=True):
             written = store.write("/".join(key.path), rows, schema, batch=MENTION_SCORES)

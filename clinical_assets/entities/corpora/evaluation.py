@@ -51,7 +51,7 @@ def evaluate(
                 "corpus": corpus,
                 "split": split,
                 "extractor": extractor.name,
-                "model_revision": extractor.model_revision,
+                "model_revision": extractor.adapter_sha or extractor.model_revision,
             }
             kinds = sorted({kind for p in documents for *_, kind in _gold(p)})
             scores += mention_scores(named, [_gold(p) for p in documents], found, kinds)

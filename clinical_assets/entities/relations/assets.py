@@ -7,7 +7,9 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from clinical_assets.entities.batch import model_errors
 from clinical_assets.entities.corpora.annotated import CorpusError
+from clinical_assets.entities.lister import studys_lister
 from clinical_assets.entities.relations.batch import relate_batch
 from clinical_assets.entities.relations.learning import TooFewRelations
 from clinical_assets.entities.relations.scoring import found_by, score_relations, train_on_corpora
@@ -17,6 +19,7 @@ from clinical_assets.storage.content_folder import FolderError
 from clinical_assets.storage.entity_contracts import EXTRACTION_SCORES
 from clinical_assets.storage.lake import ContractError
 from resources.deployment import DeploymentResource
+from resources.gpu import GPU_POOL
 from resources.lake import LakeResource
 from resources.partitions import NOTE_BATCHES
 
@@ -41,6 +44,7 @@ def build_relation_assets(mentions: dg.AssetKey, corpora: list[dg.AssetKey]) -> 
 def _model(corpora: list[dg.AssetKey]) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="trained_relation_model",
+        pool=GPU_POOL,  # a language model is judged where one reads the notes
         specs=[
             dg.AssetSpec(_MODEL, deps=corpora, tags=_MANUAL, kinds={"python", "lightgbm"}, description=(
                 "The model of relations, trained on the landed corpora. A folder (no row) named by its digest. Read by "
@@ -65,8 +69,9 @@ def _model(corpora: list[dg.AssetKey]) -> dg.AssetsDefinition:
             data_version=dg.DataVersion(digest),
             metadata={"model_sha": digest, "threshold": model.threshold, **_numbers(model.card)},
         )
-        with withhold_messages(*_SAFE):
-            rows = score_relations(store, (digest, model), found_by(models))
+        study, log = deployment.load_study(), context.log.info
+        with withhold_messages(*_SAFE, *model_errors()), studys_lister(study, deployment.settings(), log) as lister:
+            rows = score_relations(store, (digest, model), found_by(models), lister)
         scores = pa.Table.from_pylist(rows, EXTRACTION_SCORES)
         written = store.write(SCORE_TABLE, scores, EXTRACTION_SCORES, batch=SCORE_BATCH)
         yield dg.MaterializeResult(

@@ -60,7 +60,7 @@ def _per_batch() -> dg.AssetChecksDefinition:
 
 @dg.asset_check(asset=RELATION_MODEL_KEYS[1])
 def model_finds_more_than_co_occurrence(lake: LakeResource) -> dg.AssetCheckResult:
-    """Warn if on documents that were not trained on the model's F1 is not above that of co-occurrence."""
+    """Warn if on documents that were not trained on the F1 of the model, or of a language model, is not above that of co-occurrence."""
     rows = lake.open().read(SCORE_TABLE, SCORE_BATCH).to_pylist()
     worse = worse_than_co_occurrence(rows)
     return dg.AssetCheckResult(

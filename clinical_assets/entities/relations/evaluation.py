@@ -11,13 +11,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import asdict
 from typing import Any
 
-from clinical_assets.entities.extraction import Extractor
+from clinical_assets.entities.extraction import Extraction, Extractor
 from clinical_assets.entities.relations.corpora import Annotated
 from clinical_assets.entities.relations.documents import Document, Mention, Pair, read_document
 from clinical_assets.entities.relations.model import RelationModel
 from clinical_assets.entities.scoring import counts_of, score_sets
 
-__all__ = ["BASELINES", "CodeBook", "found_documents", "relation_scores"]
+__all__ = ["BASELINES", "CodeBook", "found_documents", "listed_scores", "relation_scores"]
 
 
 def same_abstract(document: Document) -> set[Pair]:
@@ -57,13 +57,38 @@ class CodeBook:
 
 def found_documents(documents: Sequence[Document], extractor: Extractor, book: CodeBook) -> list[Document]:
     """Return the documents with the mentions that an extractor finds; those without a known code stand between others only."""
-    out = []
-    for document, extraction in zip(documents, extractor.extract([one.text for one in documents]), strict=True):
-        bare = [Mention(one.start, one.end, one.entity_type, ()) for one in extraction.found]
-        placed = read_document(document.doc_id, document.text, bare).mentions
-        coded = [one.mention._replace(keys=book.codes(one.mention.entity_type, one.words)) for one in placed]
-        out.append(read_document(document.doc_id, document.text, coded))
-    return out
+    said = extractor.extract([one.text for one in documents])
+    return [_coded(document, extraction, book) for document, extraction in zip(documents, said, strict=True)]
+
+
+def _coded(document: Document, extraction: Extraction, book: CodeBook) -> Document:
+    bare = [Mention(one.start, one.end, one.entity_type, ()) for one in extraction.found]
+    placed = read_document(document.doc_id, document.text, bare).mentions
+    coded = [one.mention._replace(keys=book.codes(one.mention.entity_type, one.words)) for one in placed]
+    return read_document(document.doc_id, document.text, coded)
+
+
+def listed_scores(annotated: Annotated, lister: Extractor, book: CodeBook) -> Iterator[dict[str, Any]]:
+    """Yield rows of the scores' contract of an extractor that lists influences itself, with the entities that it finds.
+
+    A document of which it knows nothing counts as one in which it lists nothing.
+    """
+    said: list[set[Pair]] = []
+    for document, extraction in zip(
+        annotated.documents, lister.extract([one.text for one in annotated.documents]), strict=True
+    ):
+        keys = {one.mention.start: one.mention.keys for one in _coded(document, extraction, book).mentions}
+        said.append(
+            {
+                (chemical, disease)
+                for one in extraction.found
+                for start in one.influences or ()
+                for chemical in keys[one.start]
+                for disease in keys[start]
+            }
+        )
+    revision = lister.adapter_sha or lister.model_revision
+    yield from _rows(annotated, said, task="relations_found_entities", extractor=lister.name, model_revision=revision)
 
 
 def relation_scores(

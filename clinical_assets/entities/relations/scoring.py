@@ -8,7 +8,7 @@ from typing import Any
 
 from clinical_assets.entities.extraction import Extractor
 from clinical_assets.entities.relations.corpora import annotated_documents
-from clinical_assets.entities.relations.evaluation import CodeBook, found_documents, relation_scores
+from clinical_assets.entities.relations.evaluation import CodeBook, found_documents, listed_scores, relation_scores
 from clinical_assets.entities.relations.learning import Parameters, train_relations
 from clinical_assets.entities.relations.model import RelationModel
 from clinical_assets.entities.spacy_extractor import load_spacy_extractor
@@ -44,11 +44,12 @@ def found_by(models: Path) -> Extractor | None:
 
 
 def score_relations(
-    lake: Lake, trained: tuple[str, RelationModel], extractor: Extractor | None
+    lake: Lake, trained: tuple[str, RelationModel], extractor: Extractor | None, lister: Extractor | None = None
 ) -> list[dict[str, Any]]:
     """Return rows of the scores' contract for the splits dev and test.
 
-    Relations are scored with annotated mentions, and with found ones where there is an extractor.
+    Relations are scored with annotated mentions, and with found ones where there is an extractor; those that a language model lists,
+    where the study has one read its notes, beside them.
     """
     digest, model = trained
     book = CodeBook(document for part in annotated_documents(lake, {"train"}) for document in part.documents)
@@ -58,4 +59,6 @@ def score_relations(
         if extractor is not None:
             found = found_documents(part.documents, extractor, book)
             rows += relation_scores(part, found, "relations_found_entities", model, digest)
+        if lister is not None:
+            rows += listed_scores(part, lister, book)
     return rows

@@ -49,14 +49,14 @@ def evidence_faults(relations: Sequence[Mapping[str, Any]], lengths: Mapping[int
 
 
 def worse_than_co_occurrence(scores: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the corpora, splits and tasks where the model's F1 is not above the better of the two baselines."""
-    best: dict[tuple[str, str, str], float] = {}
-    model: dict[tuple[str, str, str], float] = {}
+    """Return corpora, splits, tasks and models whose F1 is not above the better of the two baselines."""
+    best: dict[tuple[str, ...], float] = {}
+    model: dict[tuple[str, ...], float] = {}
     for row in scores:
         if row["average"] == "micro":
             key = (row["corpus"], row["split"], row["task"])
             if row["extractor"].startswith("co_occurrence"):
                 best[key] = max(best.get(key, 0.0), row["f1"] or 0.0)
             else:
-                model[key] = row["f1"] or 0.0
-    return sorted(" ".join(key) for key, f1 in model.items() if f1 <= best.get(key, 0.0))
+                model[(*key, row["extractor"])] = row["f1"] or 0.0
+    return sorted(" ".join(key) for key, f1 in model.items() if f1 <= best.get(key[:3], 0.0))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from clinical_assets.entities.choice import choose_extractor, opened
 from clinical_assets.entities.concepts import Vocabulary
 from clinical_assets.entities.extraction import Found
+from clinical_assets.entities.lister import studys_lister
 from clinical_assets.entities.llm_extractor import LlmExtractor, choose_llm, occurrences
 from clinical_assets.entities.llm_task import answer_of, entity_examples, train_lister
 from clinical_assets.entities.wording import ENTITY_LISTS, ENTITY_PROMPT
@@ -23,6 +24,7 @@ from clinical_assets.language_models.catalogue import ENTITIES_TASK, load_catalo
 from clinical_assets.language_models.devices import find_device
 from clinical_assets.language_models.list_writing import Listed
 from clinical_assets.language_models.loading import ModelError
+from clinical_assets.settings import Settings
 from clinical_assets.storage.entity_contracts import CORPUS_DOCUMENTS, CORPUS_MENTIONS, CORPUS_RELATIONS
 from clinical_assets.storage.lake import Lake
 from tests.unit.entities.conftest import study_of
@@ -242,6 +244,17 @@ def test_an_adapter_is_trained_promoted_and_asked_with_its_own_wording(base: Pat
         pass
     point_at(models, ENTITIES_TASK, tiny_entry, "promoted", "f" * 64)
     with pytest.raises((ModelError, OSError)), opened(choose_llm(tiny_entry, models, 150, "cpu"), lines.append):
+        pass
+
+
+def test_the_studys_language_model_is_opened_to_be_judged_and_nothing_where_it_has_none(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path)
+    with studys_lister(study_of(), settings, print) as lister:
+        assert lister is None
+    with (
+        pytest.raises(ModelError, match="llama_3_2_3b"),
+        studys_lister(study_of(extractor="llama_3_2_3b"), settings, lambda line: None),
+    ):
         pass
 
 

@@ -194,5 +194,5 @@ def test_faults_of_relations_are_counted(lake) -> None:
 def test_a_model_no_better_than_co_occurrence_is_named() -> None:
     row = {"corpus": "c", "split": "dev", "task": "relations_gold_entities", "average": "micro"}
     scores = [{**row, "extractor": "lightgbm", "f1": 0.4}, {**row, "extractor": "co_occurrence_sentence", "f1": 0.4}]
-    assert worse_than_co_occurrence(scores) == ["c dev relations_gold_entities"]
+    assert worse_than_co_occurrence(scores) == ["c dev relations_gold_entities lightgbm"]
     assert worse_than_co_occurrence([{**scores[0], "f1": 0.5}, scores[1]]) == []

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from clinical_assets.entities.corpora.pubtator import parse_pubtator
 from clinical_assets.entities.extraction import Extraction, Found
 from clinical_assets.entities.relations.corpora import Annotated, as_document
-from clinical_assets.entities.relations.evaluation import CodeBook, found_documents, relation_scores
+from clinical_assets.entities.relations.evaluation import CodeBook, found_documents, listed_scores, relation_scores
 from clinical_assets.entities.relations.learning import Parameters, TooFewRelations, best_threshold, train_relations
 from clinical_assets.entities.relations.model import CONTEXT, among_others, pair_table
 from clinical_assets.entities.relations.store import FOLDER, load_relation_model, save_relation_model
@@ -138,6 +138,25 @@ def test_found_mentions_get_the_codes_of_training_and_unknown_ones_none() -> Non
     found = found_documents([marked("[A] {p}"), marked("[A] {z}")], Finder(), book)
     assert [one.pairs() for one in found] == [[("a", "p")], []]
     assert len(found[1].mentions) == 2
+
+
+def test_relations_that_a_language_model_lists_are_judged_as_the_annotators_would_name_them() -> None:
+    class Lister:
+        name, model_revision, adapter_sha = "llm", "1", "a" * 8
+
+        def extract(self, texts):
+            for text in texts:
+                drug = Found(0, 1, "chemical", part=0, influences=(2,) if "p" in text else ())
+                yield Extraction((drug, Found(2, 3, "disease", part=0)) if "x" not in text else (), "extracted")
+
+    documents = tuple(marked(text) for text in ("[A] {p}", "[A] {q}", "[B] {p}", "[x] {p}"))
+    gold = ({("a", "p")}, {("a", "q")}, {("b", "p")}, {("x", "p")})
+    part = Annotated("c", "dev", documents, gold, "sha")
+    # nobody gave B a code: what is found of it is lost; q is not listed, x not found
+    book = CodeBook([marked("[A] {p}"), marked("[A] {q}")])
+    micro, _ = listed_scores(part, Lister(), book)
+    assert (micro["task"], micro["extractor"], micro["model_revision"]) == ("relations_found_entities", "llm", "a" * 8)
+    assert (micro["n_gold"], micro["n_found"], micro["n_true_positive"]) == (4, 1, 1)
 
 
 KILLED = """

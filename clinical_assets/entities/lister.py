@@ -1,0 +1,33 @@
+"""The language model that a study lets read its notes, to be judged on annotated documents like every other extractor."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from clinical_assets.entities.choice import opened
+from clinical_assets.entities.extraction import Extractor
+from clinical_assets.entities.llm_extractor import llm_extractors
+from clinical_assets.language_models.catalogue import ENTITIES_TASK, load_catalogue
+from clinical_assets.settings import Settings
+from clinical_assets.study.model import Study
+
+__all__ = ["studys_lister"]
+
+
+@contextlib.contextmanager
+def studys_lister(study: Study, settings: Settings, log: Callable[[str], None]) -> Iterator[Extractor | None]:
+    """Open the language model that `entities.extractor` names; None where it is the tagger or the gazetteer.
+
+    Raises
+    ------
+    ModelError
+        If local weights are missing or unsafe.
+    """
+    entries = load_catalogue(settings.catalogue).for_task(ENTITIES_TASK)
+    known = llm_extractors(entries, settings.models, study.entities.max_new_tokens, settings.device)
+    if study.entities.extractor not in known:
+        yield None
+        return
+    with opened(known[study.entities.extractor](), log) as extractor:
+        yield extractor
