@@ -49,30 +49,33 @@ def _f1(connection: duckdb.DuckDBPyConnection, note_set: str, smallest: int) -> 
     )
     if not rows:
         return None
-    labels, hidden = {}, set()
+    labels, hidden = {}, {}
     for row in rows:
         n, n_true = int(row["n"]), int(row["n_positive"])
         if 0 < n_true < smallest or 0 < n - n_true < smallest:
-            labels[row["field"]] = f"{row['field']}\n(<{smallest} true or false of {n:,}; withheld)"
-            hidden.add(row["field"])
+            hidden[row["field"]] = f"<{smallest} true or false of {n:,}; withheld"
         elif not n_true:
             # F1 is 0 or undefined there whatever the labeller is worth
-            labels[row["field"]] = f"{row['field']}\n(none true of {n:,})"
-            hidden.add(row["field"])
+            hidden[row["field"]] = f"none true of {n:,}"
         else:
             labels[row["field"]] = f"{row['field']}\n({n_true:,} true of {n:,})"
     order = sorted(labels)
     series: dict[str, list[tuple[float, float | None, float | None] | None]] = {}
     for row in rows:
         values = series.setdefault(row["labeller"], [None] * len(order))
-        if row["field"] not in hidden and row["f1"] is not None:
+        if row["field"] in labels and row["f1"] is not None:
             values[order.index(row["field"])] = (row["f1"], row["f1_low"], row["f1_high"])
     return forest_figure(
         [labels[field] for field in order],
         series,
         title=f"F1 by field and labeller: {_SETS[note_set]}",
         xlabel="F1",
-        note="Lines: 95 % limits from drawing persons. An answer that is missing counts as wrong.",
+        note="\n".join(
+            [
+                "Lines: 95 % limits from drawing persons. An answer that is missing counts as wrong.",
+                *(f"Not drawn: {field} ({why})" for field, why in sorted(hidden.items())),
+            ]
+        ),
     )
 
 

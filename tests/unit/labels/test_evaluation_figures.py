@@ -45,23 +45,25 @@ def test_small_numbers_are_withheld(connection, monkeypatch) -> None:
         "insert into labels.agreement values ('a', 'b', 'many', 100, 0.6), ('a', 'b', 'more', 100, 0.4), ('a', 'b', 'few', 5, 0), "
         "('a', 'b', 'none', 100, null)"
     )
-    seen = {}
+    seen, notes = {}, {}
     for name in ("forest_figure", "reliability_figure", "pairs_figure"):
         real = getattr(evaluation_figures, name)
         monkeypatch.setattr(
-            evaluation_figures, name, lambda *a, _n=name, _r=real, **k: (seen.update({_n: a}), _r(*a, **k))[1]
+            evaluation_figures,
+            name,
+            lambda *a, _n=name, _r=real, **k: (seen.update({_n: a}), notes.update({_n: k["note"]}), _r(*a, **k))[2],
         )
     figures = label_figures(connection, smallest=11)
     assert list(figures) == ["label_f1_scope", "label_reliability", "label_agreement"]
     assert all(png.startswith(b"\x89PNG") for png in figures.values())
     labels, series = seen["forest_figure"]
-    assert labels == [
-        "few\n(<11 true or false of 100; withheld)",
-        "full\n(<11 true or false of 100; withheld)",
-        "many\n(40 true of 100)",
-        "none\n(none true of 100)",
+    assert labels == ["many\n(40 true of 100)"]
+    assert series == {"a": [(0.8, 0.7, 0.9)]}
+    assert notes["forest_figure"].splitlines()[1:] == [
+        "Not drawn: few (<11 true or false of 100; withheld)",
+        "Not drawn: full (<11 true or false of 100; withheld)",
+        "Not drawn: none (none true of 100)",
     ]
-    assert series == {"a": [None, None, (0.8, 0.7, 0.9), None]}
     panel = seen["reliability_figure"][0]["a"]
     assert (panel.n, len(panel.points), panel.ece) == (100, 1, pytest.approx(0.1))
     assert seen["pairs_figure"] == (["a", "b"], {("a", "b"): (pytest.approx(0.5), "2 fields")})
