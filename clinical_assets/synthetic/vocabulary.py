@@ -80,7 +80,10 @@ def descendants(*keys: str) -> frozenset[int]:
 def vocabulary_tables(config: HospitalConfig) -> dict[str, pa.Table]:
     """Return the vocabulary tables and cdm_source; one row a concept, pair or vocabulary."""
     nothing = Concept(0, "No matching concept", "Metadata", "None", "Undefined", None, "No matching concept")
-    concepts = sorted([nothing, *CONCEPTS.values(), *FAMILY_CONCEPTS], key=lambda row: row.concept_id)
+    english = Concept(
+        _ENGLISH, "English language", "Observation", "SNOMED", "Qualifier Value", None, "297487008"
+    )  # no part of the hierarchies here
+    concepts = sorted([nothing, english, *CONCEPTS.values(), *FAMILY_CONCEPTS], key=lambda row: row.concept_id)
     n = len(concepts)
     concept = assemble(
         OMOP["concept"],
