@@ -7,7 +7,7 @@ from typing import Any
 
 from clinical_assets.cli.run import due_now
 from clinical_assets.settings import Settings
-from clinical_assets.storage.contracts import FAMILIES, LAKE_TABLES
+from clinical_assets.storage.contracts import LAKE_TABLES
 from clinical_assets.storage.lake import Lake
 
 __all__ = ["read_status", "status_lines"]
@@ -19,9 +19,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
     due, seen = due_now(settings, lake) if (settings.landing / "notes").is_dir() else ([], None)
     tables = {}
     for declared in LAKE_TABLES:
-        schema = declared.partition("/")[0]
-        members = [table for beginning in FAMILIES.get(declared, ()) for table in lake.tables(schema, beginning)]
-        for table in members or [declared]:
+        for table in lake.members(declared) or [declared]:
             batches = lake.batches(table)
             n_rows = sum(lake.n_rows(table, batch) for batch in batches)
             tables[table] = {"batches": len(batches), "rows": n_rows + (lake.n_rows(table) if lake.has(table) else 0)}

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import duckdb
 import pyarrow as pa
 
-from clinical_assets.storage.contracts import FAMILIES
 from clinical_assets.storage.lake import Lake
 
 __all__ = ["create_lake_views"]
@@ -31,8 +30,7 @@ def create_lake_views(connection: duckdb.DuckDBPyConnection, lake: Lake, tables:
             # Human labels name the text that landed, which normalisation may have changed.
             kept.append("raw_text")
         columns = ", ".join(_column(column) for column in kept)
-        beginnings = FAMILIES.get(table, ())
-        parts = [part for start in beginnings for part in lake.tables(subject, start) if part not in tables]
+        parts = [part for part in lake.members(table) if part not in tables]
         if not lake.is_local:
             # DuckDB reads object stores only through an extension that must be downloaded; pyarrow needs none.
             connection.register(

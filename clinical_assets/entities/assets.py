@@ -13,7 +13,7 @@ from clinical_assets.entities.linker import Linker
 from clinical_assets.entities.llm_extractor import llm_extractors
 from clinical_assets.entities.llm_task import train_lister
 from clinical_assets.labels.scope import notes_in_scope
-from clinical_assets.language_models.catalogue import ENTITIES_TASK, ModelEntry, load_catalogue
+from clinical_assets.language_models.catalogue import ENTITIES_TASK, ModelEntry
 from clinical_assets.language_models.lora_settings import LoraSettings
 from clinical_assets.language_models.promotion import PromotedAdapter
 from clinical_assets.storage.lake import Lake
@@ -57,10 +57,7 @@ def vocabulary_and_extractor(
 ) -> tuple[Vocabulary, ChosenExtractor]:
     """Return the names of the vocabulary and the study's extractor; `connection` reads the warehouse."""
     names, settings = concept_names(connection), deployment.settings()
-    rules = study.entities
-    entries = load_catalogue(settings.catalogue).for_task(ENTITIES_TASK)
-    of_catalogue = llm_extractors(entries, settings.models, rules.max_new_tokens, settings.device)
-    return names, choose_extractor(study, names, settings.models, of_catalogue)
+    return names, choose_extractor(study, names, settings.models, llm_extractors(settings, study))
 
 
 def build_entity_assets(note_scope: dg.AssetKey, model: dg.AssetKey | None = None) -> list[dg.AssetsDefinition]:

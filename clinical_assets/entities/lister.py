@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from clinical_assets.entities.choice import opened
 from clinical_assets.entities.extraction import Extractor
 from clinical_assets.entities.llm_extractor import llm_extractors
-from clinical_assets.language_models.catalogue import ENTITIES_TASK, load_catalogue
 from clinical_assets.settings import Settings
 from clinical_assets.study.model import Study
 
@@ -24,8 +23,7 @@ def studys_lister(study: Study, settings: Settings, log: Callable[[str], None]) 
     ModelError
         If local weights are missing or unsafe.
     """
-    entries = load_catalogue(settings.catalogue).for_task(ENTITIES_TASK)
-    known = llm_extractors(entries, settings.models, study.entities.max_new_tokens, settings.device)
+    known = llm_extractors(settings, study)
     if study.entities.extractor not in known:
         yield None
         return

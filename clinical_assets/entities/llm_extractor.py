@@ -22,9 +22,11 @@ from clinical_assets.labels.sentences import sentence_spans
 from clinical_assets.language_models.adapter_pointers import pointed_at
 from clinical_assets.language_models.adapter_store import adapter_folder
 from clinical_assets.language_models.answers import sha256
-from clinical_assets.language_models.catalogue import ENTITIES_TASK, ModelEntry
+from clinical_assets.language_models.catalogue import ENTITIES_TASK, ModelEntry, load_catalogue
 from clinical_assets.language_models.list_writing import Listed, open_list_writer
 from clinical_assets.language_models.opening import backend_revision
+from clinical_assets.settings import Settings
+from clinical_assets.study.model import Study
 
 __all__ = ["DECODING", "LlmExtractor", "choose_llm", "llm_extractors", "occurrences"]
 
@@ -132,11 +134,11 @@ def choose_llm(entry: ModelEntry, models: Path, max_new_tokens: int, device: str
     return ChosenExtractor(identity, opened)
 
 
-def llm_extractors(
-    entries: Iterable[ModelEntry], models: Path, max_new_tokens: int, device: str = "auto"
-) -> dict[str, Callable[[], ChosenExtractor]]:
-    """Return name -> what chooses the model of that name, for the models of a catalogue that extract."""
-    return {entry.name: partial(choose_llm, entry, models, max_new_tokens, device) for entry in entries}
+def llm_extractors(settings: Settings, study: Study) -> dict[str, Callable[[], ChosenExtractor]]:
+    """Return name -> what chooses the model of that name, for the models of the deployment's catalogue that extract."""
+    most, device = study.entities.max_new_tokens, settings.device
+    entries = load_catalogue(settings.catalogue).for_task(ENTITIES_TASK)
+    return {entry.name: partial(choose_llm, entry, settings.models, most, device) for entry in entries}
 
 
 def _extraction(text: str, told: Listed, part: int) -> Extraction:

@@ -46,14 +46,12 @@ def _entities(deployment: Settings, study: Study) -> Engine:
     from clinical_assets.entities.concepts import Vocabulary, concept_names
     from clinical_assets.entities.linker import Linker
     from clinical_assets.entities.llm_extractor import llm_extractors
-    from clinical_assets.language_models.catalogue import ENTITIES_TASK, load_catalogue
     from clinical_assets.language_models.devices import DeviceError
     from clinical_assets.language_models.loading import ModelError
     from clinical_assets.language_models.server import ServerError
     from clinical_assets.serving.entity_engine import EntityEngine
 
-    rules, entries = study.entities, load_catalogue(deployment.catalogue).for_task(ENTITIES_TASK)
-    models = llm_extractors(entries, deployment.models, rules.max_new_tokens, deployment.device)
+    rules, models = study.entities, llm_extractors(deployment, study)
     with _warehouse(deployment) as connection:
         names = concept_names(connection) if connection else Vocabulary({}, ())
     try:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from clinical_assets.storage.contracts import VOLATILE
+from clinical_assets.storage.contracts import FAMILIES, VOLATILE
 from clinical_assets.storage.failpoints import failpoint
 
 __all__ = ["BATCH_KEY", "ContractError", "Lake", "Written", "content_digest"]
@@ -164,6 +164,11 @@ class Lake:
         selector = pafs.FileSelector(f"{self._base}/{schema}", allow_not_found=True)
         names = (i.base_name for i in self._fs.get_file_info(selector) if i.type == pafs.FileType.Directory)
         return sorted(f"{schema}/{name}" for name in names if name.startswith(prefix))
+
+    def members(self, table: str) -> list[str]:
+        """Return the tables that a declared one stands for (`contracts.FAMILIES`); none for one that holds rows itself."""
+        schema = table.partition("/")[0]
+        return [member for beginning in FAMILIES.get(table, ()) for member in self.tables(schema, beginning)]
 
     def remove(self, table: str, batch: str) -> None:
         """Delete one partition, if it is there."""

@@ -142,9 +142,8 @@ class _Terms:
     """What is looked for: words, and the names of each entity of the question; with their weights once known."""
 
     def __init__(self, words: Sequence[str], forms: Mapping[str, Collection[str]]) -> None:
-        self.words = words
         self.forms = {key: _any_of(names) for key, names in forms.items()}
-        self.patterns = [rf"\b{word}s?\b" for word in words]
+        self.patterns = {word: rf"\b{word}s?\b" for word in words}
         self.weights: dict[str, float] = {}
         self.n_asked = len(words) + len(forms)
 
@@ -219,7 +218,7 @@ def _texts(
         connection.execute(
             "delete from texts where person_id is null or person_id not in (select unnest(?))", [list(persons)]
         )
-    looked_for = {**dict(zip(terms.words, terms.patterns, strict=True)), **terms.forms}
+    looked_for = {**terms.patterns, **terms.forms}
     flags = ", ".join(f"regexp_matches(lower(text), ?) as t{i}" for i in range(len(looked_for)))
     connection.execute(f"create table hits as select rowid as r, {flags} from texts", list(looked_for.values()))
     sums = ", ".join(f"coalesce(sum(t{i}::int), 0)" for i in range(len(looked_for)))
@@ -244,7 +243,7 @@ def _texts(
 
 
 def _passages(texts: Sequence[_Found], terms: _Terms) -> list[Passage]:
-    words = [re.compile(pattern) for pattern in terms.patterns]
+    words = {word: re.compile(pattern) for word, pattern in terms.patterns.items()}
     forms = {key: re.compile(pattern) for key, pattern in terms.forms.items()}
     sentences = [(one, start, end) for one in texts for start, end in sentence_spans(one.row["text"])]
     lengths = [len(one.row["text"][start:end].split()) for one, start, end in sentences]
@@ -255,7 +254,7 @@ def _passages(texts: Sequence[_Found], terms: _Terms) -> list[Passage]:
         folded = fold(text)
         # being longer than usual costs; being shorter is no merit: "Nausea." answers less than the sentence that says after what
         damped = _K1 * (1 - _B + _B * max(length, mean) / mean)
-        counts = {word: len(pattern.findall(folded)) for word, pattern in zip(terms.words, words, strict=True)}
+        counts = {word: len(pattern.findall(folded)) for word, pattern in words.items()}
         held = tuple(word for word, n in counts.items() if n)
         said = {key: assertion for low, high, key, assertion in one.mentions if start <= low and high <= end}
         named = {key for key, pattern in forms.items() if key in said or pattern.search(folded)}
@@ -289,8 +288,7 @@ def _assessed(passages: Sequence[Passage], texts: Sequence[_Found], terms: _Term
             Section(one.section, one.heading_start, one.body_start, one.body_end) for one in find_sections(text)
         )
         words = tuple(
-            (word, _assertion(engine, text, sections, passage, terms.patterns[terms.words.index(word)]))
-            for word in passage.words
+            (word, _assertion(engine, text, sections, passage, terms.patterns[word])) for word in passage.words
         )
         told = tuple(
             (key, known or _assertion(engine, text, sections, passage, terms.forms[key]))
